@@ -1,0 +1,51 @@
+"""What may be chosen about a model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ModelConfig(BaseModel):
+    """Size and form of an IntentRec model.
+
+    Attributes:
+        variant: ``V0`` item only; ``V1`` flat multi-task, one shared encoder; ``V2`` hierarchical, the intent vector
+            feeds a separate item encoder; ``V3`` = V2 with the short-term interest (IntentRec, Table 2).
+        dim: width of encoders and item vectors.  intent_dim: width of Z.  feature_dim: width of a feature embedding.
+        item_blocks, intent_blocks, short_term_blocks: Transformer blocks of the three encoders.
+        heads, expansion, dropout: of every encoder.
+        time_encoding: ``timestamp`` or ``position``.
+        tied: score items with the input's item vectors.
+        similarity, temperature: of state and item vector.
+        intent_weight: lambda of Eq 4, one number, or one per intent name (missing names: 0).
+        multi_label_loss: ``softmax`` (the paper's positive-only form) or ``sigmoid``.
+        average_labels: divide a multi-label loss by its number of labels.
+        random_oov: share of training ids replaced by the out-of-vocabulary row.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    variant: Literal["V0", "V1", "V2", "V3"] = "V3"
+    dim: int = Field(64, ge=4)
+    intent_dim: int = Field(32, ge=1)
+    feature_dim: int = Field(16, ge=1)
+    item_blocks: int = Field(2, ge=1)
+    intent_blocks: int = Field(1, ge=1)
+    short_term_blocks: int = Field(1, ge=1)
+    heads: int = Field(2, ge=1)
+    expansion: int = Field(4, ge=1)
+    dropout: float = Field(0.2, ge=0, lt=1)
+    time_encoding: Literal["timestamp", "position"] = "timestamp"
+    tied: bool = True
+    similarity: Literal["dot", "cosine"] = "dot"
+    temperature: float = Field(0.05, gt=0)
+    intent_weight: float | dict[str, float] = 0.3
+    multi_label_loss: Literal["softmax", "sigmoid"] = "softmax"
+    average_labels: bool = True
+    random_oov: float = Field(0.01, ge=0, lt=1)
+
+    def weight_of(self, intent: str) -> float:
+        """Lambda of one intent."""
+        return self.intent_weight.get(intent, 0.0) if isinstance(self.intent_weight, dict) else self.intent_weight

@@ -1,0 +1,1 @@
+"""Jobs that move data: datasets -> validate -> derive intents -> split -> TFRecord -> fit -> evaluate -> export."""

@@ -1,0 +1,61 @@
+"""Scores without a model, to stand beside the model's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from intentrec_tf.inputs import Columns
+from pipelines.prepared import PreparedData
+from pipelines.split import TRAIN
+
+Scorer = Callable[[Columns], tf.Tensor]
+RECENT_SHARE = 0.1
+
+
+def popularity(prepared: PreparedData) -> Scorer:
+    """Training events per item."""
+    return _constant(prepared.spec.item_prior)
+
+
+def recent_popularity(prepared: PreparedData) -> Scorer:
+    """Events per item among the newest tenth of the training events, all training events breaking ties."""
+    events, vocabulary = prepared.events, prepared.spec.items
+    training = events[events["split"] == TRAIN]
+    newest = training[training["timestamp"] >= training["timestamp"].quantile(1 - RECENT_SHARE)]
+    counts = np.bincount(vocabulary.lookup(newest["item_id"].tolist()), minlength=vocabulary.size)
+    return _constant(counts + _share(prepared.spec.item_prior))
+
+
+def most_recent(prepared: PreparedData) -> Scorer:
+    """The user's own items, newest first, then the popular ones.  Means nothing where seen items are excluded."""
+    prior = tf.constant(_share(prepared.spec.item_prior), tf.float32)
+
+    def score(inputs: Columns) -> tf.Tensor:
+        items = inputs["item_id"]
+        batch, length = tf.shape(items)[0], tf.shape(items)[1]
+        scores = tf.tile(prior[None], [batch, 1])
+        users = tf.broadcast_to(tf.range(batch)[:, None], tf.shape(items))
+        places = tf.broadcast_to(tf.cast(tf.range(length)[None] + 1, tf.float32), tf.shape(items))
+        return tf.tensor_scatter_nd_max(scores, tf.stack([users, items], axis=-1), places)
+
+    return score
+
+
+def baselines(prepared: PreparedData) -> dict[str, Scorer]:
+    """The baselines that make sense for the data, by name."""
+    chosen = {"popularity": popularity(prepared), "recent popularity": recent_popularity(prepared)}
+    if not prepared.spec.schema.exclude_seen:
+        chosen["most recent items"] = most_recent(prepared)
+    return chosen
+
+
+def _share(counts: np.ndarray) -> np.ndarray:
+    return counts / (counts.sum() + 1)
+
+
+def _constant(values: np.ndarray) -> Scorer:
+    row = tf.constant(values[None], tf.float32)
+    return lambda inputs: tf.tile(row, [tf.shape(inputs["item_id"])[0], 1])

@@ -1,0 +1,100 @@
+"""Keras callbacks that validate by full ranking and survive an interruption."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+
+from pipelines.atomic import atomic_text
+
+MONITOR = "val_ndcg@10"
+
+
+class RankingValidation(tf.keras.callbacks.Callback):
+    """Put the validation metrics into the epoch's logs; must come before callbacks that read them.
+
+    Between validations (``every`` > 1) the logs repeat the last value, so that others may monitor it.
+
+    Args:
+        evaluate: returns ``{"ndcg@10": ..., "hr@10": ...}`` for the current weights.
+        every: epochs between validations.
+    """
+
+    def __init__(self, evaluate: Callable[[], dict[str, float]], every: int = 1) -> None:
+        super().__init__()
+        self.evaluate = evaluate
+        self.every = every
+        self._last: dict[str, float] = {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every == 0 or not self._last:
+            self._last = {f"val_{name}": value for name, value in self.evaluate().items()}
+        logs.update(self._last)
+
+
+class ResumableEarlyStopping(tf.keras.callbacks.EarlyStopping):
+    """Keras' early stopping whose best value, best weights and patience count are kept on disk.
+
+    Args:
+        folder: holds ``best.weights.h5`` and ``early_stopping.json``.
+        patience: epochs without a better value.
+    """
+
+    def __init__(self, folder: Path, patience: int) -> None:
+        super().__init__(monitor=MONITOR, mode="max", patience=patience)
+        self.weights_file = folder / "best.weights.h5"
+        self._state_file = folder / "early_stopping.json"
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        if self._state_file.is_file():
+            state = json.loads(self._state_file.read_text(encoding="utf-8"))
+            self.best, self.wait, self.best_epoch = state["best"], state["wait"], state["best_epoch"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        previous = self.best
+        super().on_epoch_end(epoch, logs)
+        if self.best != previous:
+            temporary = self.weights_file.with_name("next.weights.h5")
+            self.model.save_weights(temporary)
+            temporary.replace(self.weights_file)
+        state = {"best": float(self.best), "wait": self.wait, "best_epoch": self.best_epoch, "epoch": epoch}
+        atomic_text(self._state_file, json.dumps({**state, "stopped": self.model.stop_training}))
+
+
+class EpochLog(tf.keras.callbacks.Callback):
+    """One JSON line per epoch in ``history.jsonl``, and one readable line for people.
+
+    Args:
+        file: the JSON lines file; lines of epochs that are run again after an interruption are replaced.
+        epochs: total, for the display.
+        say: receives the readable line.
+    """
+
+    def __init__(self, file: Path, epochs: int, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self.file = file
+        self.epochs = epochs
+        self.say = say
+        self._start = 0.0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.perf_counter() - self._start
+        record = {"epoch": epoch + 1, "seconds": round(seconds, 2), **{k: float(v) for k, v in logs.items()}}
+        kept = [r for r in read_history(self.file) if r["epoch"] <= epoch]
+        atomic_text(self.file, "".join(json.dumps(r) + "\n" for r in [*kept, record]))
+        losses = f"loss {record['loss']:.3f} (item {record['item_loss']:.3f})"
+        scores = f"validation NDCG@10 {record[MONITOR]:.4f}, HR@10 {record['val_hr@10']:.4f}"
+        self.say(f"epoch {epoch + 1:>3}/{self.epochs}  {seconds:6.1f} s  {losses}  {scores}")
+
+
+def read_history(file: Path) -> list[dict[str, float]]:
+    """Records of :class:`EpochLog`, oldest first; empty if there is no file."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []

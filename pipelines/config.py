@@ -1,0 +1,80 @@
+"""A run's configuration: one YAML file, unknown keys are errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from intentrec_tf.models.config import ModelConfig
+from pipelines.validate import DataError
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+class TrainingConfig(BaseModel):
+    """How to fit.
+
+    Attributes:
+        epochs: at most so many.
+        learning_rate: of Adam, after a linear warm-up over ``warmup_steps``.
+        rows_per_batch, row_length: shape of a packed batch.
+        history: ``last`` (newest L transitions of a user) or ``all`` (every window of L).
+        patience: epochs without a better validation NDCG@10 before training stops.
+        validate_every: epochs between validations.
+        validation_targets: size of the random validation subset during training (all if null).
+        clip_norm: global gradient norm.
+        seed: of initial weights, order and dropout.
+        xla: compile the step.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(30, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    warmup_steps: int = Field(100, ge=1)
+    rows_per_batch: int = Field(16, ge=1)
+    row_length: int = Field(256, ge=8)
+    history: Literal["last", "all"] = "last"
+    patience: int = Field(5, ge=1)
+    validate_every: int = Field(1, ge=1)
+    validation_targets: int | None = Field(2_000, ge=1)
+    clip_norm: float = Field(5.0, gt=0)
+    seed: int = 0
+    xla: bool = True
+
+
+class RunConfig(BaseModel):
+    """Model and training of one run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    @classmethod
+    def read(cls, name: str | Path) -> RunConfig:
+        """Read a YAML file, or one of the built-in configurations by name (without ``.yaml``).
+
+        Raises:
+            DataError: no such file, not YAML, or a key or value that does not belong there.
+        """
+        path = Path(name)
+        if not path.suffix and (CONFIGS / f"{name}.yaml").is_file():
+            path = CONFIGS / f"{name}.yaml"
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            return cls.model_validate(values)
+        except OSError as error:
+            known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.yaml")))
+            raise DataError(f"{name}: cannot be read ({error.strerror}); name a file or one of: {known}.") from None
+        except (yaml.YAMLError, UnicodeDecodeError):
+            raise DataError(f"{path}: not a valid YAML file; check indentation, colons and encoding.") from None
+        except pydantic.ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the whole file"
+            message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+            raise DataError(f"{path}: field '{field}': {message}; see the README for the keys.") from None

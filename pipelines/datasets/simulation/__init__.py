@@ -1,0 +1,1 @@
+"""Parts of the simulated streaming service: size, catalogue, people, sessions."""

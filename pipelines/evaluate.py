@@ -1,0 +1,139 @@
+"""Full-ranking evaluation of a model, beside baselines, over every target event of a part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from intentrec_tf.inputs import Columns
+from intentrec_tf.metrics import hit_rate, intent_metrics, ndcg, reciprocal_rank, target_rank
+from intentrec_tf.models import IntentRec
+from intentrec_tf.models.intentrec import exclude
+from intentrec_tf.vocabulary import FIRST
+from pipelines.baselines import baselines
+from pipelines.input_fn import evaluation_batches
+from pipelines.prepared import PreparedData
+from pipelines.progress import track
+from pipelines.split import TEST
+
+CUTOFFS = {"HR": (1, 5, 10, 20), "NDCG": (5, 10, 20)}
+Step = Callable[[Columns, Columns], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Outcome of :func:`evaluate`.
+
+    Attributes:
+        metrics: system name -> metric name -> mean over targets; the model is called ``intentrec``.
+        intents: intent name -> metrics of :func:`intentrec_tf.metrics.intent_metrics`.
+        ranks: system name -> int32 [targets].
+        targets: number of target events.
+        outside_catalogue: targets whose item training never saw; every system misses them.
+        seconds: wall time.
+    """
+
+    metrics: dict[str, dict[str, float]]
+    intents: dict[str, dict[str, float]]
+    ranks: dict[str, np.ndarray]
+    targets: int
+    outside_catalogue: int
+    seconds: float
+
+
+def ranking_metrics(ranks: np.ndarray) -> dict[str, float]:
+    """HR@K, NDCG@K and MRR of 1-based ranks, each a mean over targets; 0 where there are none."""
+    if len(ranks) == 0:
+        return {"HR@10": 0.0, "NDCG@10": 0.0, "MRR": 0.0}
+    rank = tf.constant(ranks)
+    metrics = {f"HR@{k}": hit_rate(rank, k) for k in CUTOFFS["HR"]}
+    metrics |= {f"NDCG@{k}": ndcg(rank, k) for k in CUTOFFS["NDCG"]}
+    metrics["MRR"] = reciprocal_rank(rank)
+    return {name: float(tf.reduce_mean(values)) for name, values in metrics.items()}
+
+
+def ranking_step(model: IntentRec) -> Step:
+    """The function that ranks one batch: ``rank`` int32 [batch] of the target, ``intents`` probabilities [batch, d_i].
+
+    Trace it once and use it for every validation.
+    """
+    excluding = model.spec.schema.exclude_seen
+
+    @tf.function(reduce_retracing=True)
+    def step(inputs: Columns, targets: Columns) -> dict[str, Any]:
+        outputs = model(inputs, training=False)
+        scores = model.item_logits(outputs["state"][:, -1])
+        intents = {name: tf.nn.softmax(logits[:, -1]) for name, logits in outputs["intents"].items()}
+        return {"rank": _rank(scores, targets, excluding), "intents": intents}
+
+    return step
+
+
+def validation_metrics(step: Step, batches: tf.data.Dataset) -> dict[str, float]:
+    """``hr@10`` and ``ndcg@10`` of the model alone, for use while training; ``step`` is :func:`ranking_step`'s."""
+    ranks = np.concatenate([step(inputs, targets)["rank"] for inputs, targets in batches])
+    metrics = ranking_metrics(ranks)
+    return {"hr@10": metrics["HR@10"], "ndcg@10": metrics["NDCG@10"]}
+
+
+def evaluate(
+    model: IntentRec, prepared: PreparedData, part: int = TEST, batch: int = 64, max_targets: int | None = None
+) -> Evaluation:
+    """Rank the whole catalogue for every target event of a part.
+
+    Args:
+        model: with trained weights.
+        prepared: its data.
+        part: 1 validation, 2 test.
+        batch: targets scored at once; memory grows with ``batch * V``.
+        max_targets: a seeded random subset of this size.
+    """
+    start = time.perf_counter()
+    scorers = baselines(prepared)
+    excluding = prepared.spec.schema.exclude_seen
+    model_step = ranking_step(model)
+
+    @tf.function(reduce_retracing=True)
+    def baseline_step(inputs: Columns, targets: Columns) -> dict[str, tf.Tensor]:
+        return {name: _rank(score(inputs), targets, excluding) for name, score in scorers.items()}
+
+    found: dict[str, list[np.ndarray]] = {name: [] for name in ("intentrec", *scorers)}
+    probabilities: dict[str, list[np.ndarray]] = {}
+    labels: dict[str, list[np.ndarray]] = {}
+    outside = 0
+    chosen = int((prepared.events["split"] == part).sum())
+    total = -(-min(chosen, max_targets or chosen) // batch)
+    batches = iter(evaluation_batches(prepared, part, batch, max_targets))
+    for _ in track(range(total), "evaluating"):
+        inputs, targets = next(batches, (None, None))
+        if inputs is None:
+            break
+        answer = model_step(inputs, targets)
+        found["intentrec"].append(answer["rank"].numpy())
+        for name, rank in baseline_step(inputs, targets).items():
+            found[name].append(rank.numpy())
+        for name, values in answer["intents"].items():
+            probabilities.setdefault(name, []).append(values.numpy())
+            labels.setdefault(name, []).append(model.intent_labels(name, targets).numpy())
+        outside += int((targets["item"].numpy() < FIRST).sum())
+    ranks = {name: np.concatenate(parts) if parts else np.zeros(0, np.int32) for name, parts in found.items()}
+    return Evaluation(
+        metrics={name: ranking_metrics(values) for name, values in ranks.items()},
+        intents={
+            name: intent_metrics(np.concatenate(parts), np.concatenate(labels[name]))
+            for name, parts in probabilities.items()
+        },
+        ranks=ranks,
+        targets=len(ranks["intentrec"]),
+        outside_catalogue=outside,
+        seconds=round(time.perf_counter() - start, 2),
+    )
+
+
+def _rank(scores: tf.Tensor, targets: Columns, excluding: bool) -> tf.Tensor:
+    return target_rank(exclude(scores, targets["seen"]) if excluding else scores, targets["item"])

@@ -1,0 +1,161 @@
+"""Batches for training and evaluation from the per-user records."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from intentrec_tf.data_spec import DataSpec
+from intentrec_tf.inputs import Columns, assemble_inputs
+from intentrec_tf.records import intent_column, parse_user
+from pipelines.packing import pack
+from pipelines.prepared import PreparedData
+from pipelines.split import TRAIN
+
+USERS_PER_GROUP = 2_048
+
+
+def user_sequences(prepared: PreparedData) -> tf.data.Dataset:
+    """Parsed records, one user each, in file order."""
+    files = tf.data.Dataset.from_tensor_slices(prepared.record_files)
+    records = files.interleave(tf.data.TFRecordDataset, cycle_length=1)
+    return records.map(lambda record: parse_user(prepared.spec, record), num_parallel_calls=2)
+
+
+def training_batches(
+    prepared: PreparedData,
+    rows_per_batch: int = 16,
+    row_length: int = 256,
+    seed: int = 0,
+    history: str = "last",
+    include_validation: bool = False,
+) -> tf.data.Dataset:
+    """Packed training batches ``(inputs, targets)``; every epoch in another order.
+
+    Args:
+        rows_per_batch, row_length: shape of a batch; ``row_length`` is raised to L if it is smaller.
+        seed: of the order.
+        history: ``last`` trains on the newest L transitions of a user, ``all`` on every window of L.
+        include_validation: also train on the validation part (a last fit once choices are made).
+    """
+    spec = prepared.spec
+    length = spec.schema.max_history
+    row_length = max(row_length, length)
+    last_part = TRAIN + int(include_validation)
+
+    def transitions(user: Columns) -> Columns:
+        user.pop("user_id")
+        kept = {name: column[user["split"] <= last_part] for name, column in user.items()}
+        return _shift(spec, kept)
+
+    def windows(pairs: Columns) -> tf.data.Dataset:
+        count = tf.shape(pairs["item_id"])[0]
+        if history == "last":
+            return tf.data.Dataset.from_tensors({name: column[-length:] for name, column in pairs.items()})
+        starts = tf.range(tf.math.floormod(count, length) - length, count, length)
+        cut = tf.data.Dataset.from_tensor_slices(starts)
+        return cut.map(lambda s: {n: c[tf.maximum(s, 0) : s + length] for n, c in pairs.items()})
+
+    sequences = user_sequences(prepared).map(transitions, num_parallel_calls=2)
+    sequences = sequences.flat_map(windows).filter(lambda pairs: tf.shape(pairs["item_id"])[0] > 0).cache()
+    shuffled = sequences.shuffle(50_000, seed=seed, reshuffle_each_iteration=True)
+    rows = shuffled.ragged_batch(USERS_PER_GROUP).map(lambda group: _pack_group(group, row_length))
+    rows = rows.unbatch().shuffle(4_096, seed=seed, reshuffle_each_iteration=True)
+    batches = rows.batch(rows_per_batch).map(lambda batch: _pad_rows(batch, rows_per_batch))
+    return batches.map(lambda batch: _inputs_and_targets(spec, batch)).prefetch(2)
+
+
+def evaluation_batches(
+    prepared: PreparedData, part: int, batch: int = 64, max_targets: int | None = None, seed: int = 0
+) -> tf.data.Dataset:
+    """One row per target event of a part, its whole past before it: ``(inputs, targets)``.
+
+    Inputs are [batch, L], left-padded.  Targets: ``item`` and intents [batch]; ``seen`` int32 [batch, any] item rows
+    of the user's entire past (0 = padding); ``user_id`` string [batch].  The request time is the target's own time.
+
+    Args:
+        part: 1 validation, 2 test.
+        max_targets: evaluate a seeded random subset of this size (all if None or larger).
+    """
+    spec, length = prepared.spec, prepared.spec.schema.max_history
+    chosen = np.flatnonzero(prepared.events["split"].to_numpy() == part)
+    if max_targets is not None and len(chosen) > max_targets:
+        chosen = np.sort(np.random.default_rng(seed).choice(chosen, max_targets, replace=False))
+    mask = np.zeros(len(prepared.events), bool)
+    mask[chosen] = True
+    lengths = np.r_[0, prepared.events.groupby("user_id", sort=False).size().to_numpy().cumsum()]
+    users = tf.data.Dataset.from_tensor_slices((lengths[:-1], lengths[1:]))
+    flags = tf.constant(mask)
+
+    def examples(user: Columns, bounds: tuple[tf.Tensor, tf.Tensor]) -> tf.data.Dataset:
+        user_id = user.pop("user_id")
+        pairs = _shift(spec, user)
+        ends = tf.where(flags[bounds[0] + 1 : bounds[1]])[:, 0]  # a target without any past is no question
+        padded = {n: tf.concat([tf.zeros_like(c[:1])] * 1 + [c], 0) for n, c in pairs.items()}
+
+        def example(end: tf.Tensor) -> Columns:
+            places = tf.range(end - length + 1, end + 1)
+            window = {n: tf.gather(c, tf.maximum(places + 1, 0)) for n, c in padded.items()}
+            window["segment"] = tf.cast(places >= 0, tf.int32)
+            return {**window, "seen": pairs["item_id"][: end + 1], "user_id": user_id}
+
+        return tf.data.Dataset.from_tensor_slices(ends).map(example)
+
+    def finish(rows: Columns) -> tuple[Columns, Columns]:
+        inputs, targets = _inputs_and_targets(spec, rows)
+        last = {name: column[:, -1] for name, column in targets.items()}
+        return inputs, {**last, "seen": rows["seen"], "user_id": rows["user_id"]}
+
+    rows = tf.data.Dataset.zip((user_sequences(prepared), users)).filter(
+        lambda user, bounds: tf.reduce_any(flags[bounds[0] : bounds[1]])
+    )
+    return rows.flat_map(examples).padded_batch(batch).map(finish).prefetch(2)
+
+
+def _shift(spec: DataSpec, user: Columns) -> Columns:
+    """Pairs of event k (input) and event k+1 (target, under ``target/``), [events - 1]."""
+    pairs = {name: user[name][:-1] for name in ("item_id", "timestamp")}
+    pairs |= {f.name: user[f.name][:-1] for f in spec.schema.event_features}
+    pairs["next_timestamp"] = user["timestamp"][1:]
+    for name in _target_columns(spec):
+        pairs[f"target/{name}"] = user[name][1:]
+    return pairs
+
+
+def _target_columns(spec: DataSpec) -> list[str]:
+    intents = [intent_column(name) for name in spec.schema.intent_names]
+    return ["item_id", "weight", *(name for name in intents if name.removeprefix("intent/") not in _category(spec))]
+
+
+def _category(spec: DataSpec) -> set[str]:
+    return {intent.name for intent in spec.schema.intents if intent.derive == "category"}
+
+
+def _inputs_and_targets(spec: DataSpec, rows: Columns) -> tuple[Columns, Columns]:
+    real = rows["segment"] > 0
+    targets = {"item": tf.where(real, rows["target/item_id"], 0), "weight": tf.where(real, rows["target/weight"], 0.0)}
+    for name in _target_columns(spec)[2:]:
+        targets[name.removeprefix("intent/")] = tf.where(real, rows[f"target/{name}"], -1)
+    return assemble_inputs(spec, rows, rows["segment"], rows["next_timestamp"]), targets
+
+
+def _pack_group(group: dict[str, tf.RaggedTensor], row_length: int) -> Columns:
+    names = sorted(group)
+    lengths = group[names[0]].row_lengths()
+    flats = [group[name].values.to_tensor() if isinstance(group[name].values, tf.RaggedTensor) else group[name].values for name in names]
+    dtypes = [tf.int32, *(flat.dtype for flat in flats)]
+    packed = tf.numpy_function(lambda n, *columns: pack(n, row_length, *columns), [lengths, *flats], dtypes)
+    for wide, flat in zip(packed[1:], flats, strict=True):
+        wide.set_shape([None, row_length, *flat.shape[1:]])
+    packed[0].set_shape([None, row_length])
+    return dict(zip(["segment", *names], packed, strict=True))
+
+
+def _pad_rows(batch: Columns, rows: int) -> Columns:
+    """Fill the last batch with empty rows, so that every step has one shape and XLA compiles once."""
+    missing = rows - tf.shape(batch["segment"])[0]
+    padded = {}
+    for name, column in batch.items():
+        paddings = [[0, missing]] + [[0, 0]] * (column.shape.rank - 1)
+        padded[name] = tf.ensure_shape(tf.pad(column, paddings), [rows, *column.shape[1:]])
+    return padded

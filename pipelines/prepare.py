@@ -1,0 +1,239 @@
+"""From a raw log to sharded per-user records: load, validate, derive, split, encode, write."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from pydantic import BaseModel, ConfigDict, Field
+
+from intentrec_tf import __version__
+from intentrec_tf.data_spec import DataSpec
+from intentrec_tf.records import intent_column, serialize_user
+from intentrec_tf.schema import CategoryIntent
+from pipelines.atomic import atomic_directory
+from pipelines.datasets import registry
+from pipelines.datasets.base import RawData
+from pipelines.encode import EncodedData, encode
+from pipelines.prepared import MANIFEST, PreparedData
+from pipelines.progress import track
+from pipelines.spec_files import save_spec
+from pipelines.split import SplitConfig, split_events
+from pipelines.validate import DataError
+
+FORMAT = 1
+USERS_PER_SHARD = 2_000
+PARTS = ("train", "validation", "test")
+
+
+class PrepareConfig(BaseModel):
+    """What to prepare and how.
+
+    Attributes:
+        dataset: name in :mod:`pipelines.datasets.registry`.
+        raw, events, items, interests, schema_file: paths of the input, where the data set needs them.
+        seed, size: of the simulated service.
+        split: how to split.
+        min_interactions: items with fewer events in the whole log are left out, and counted (P2 uses 5).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str
+    raw: str | None = None
+    events: str | None = None
+    items: str | None = None
+    interests: str | None = None
+    schema_file: str | None = None
+    seed: int = 0
+    size: str | None = None
+    split: SplitConfig = SplitConfig()
+    min_interactions: int = Field(1, ge=1)
+
+
+def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] = print) -> PreparedData:
+    """Prepare a data set into the folder ``out``, which appears whole or not at all.
+
+    A second call with the same input and options changes nothing.
+
+    Args:
+        config: what and how.
+        out: output folder.
+        say: receives sentences for people (sources, counts, rejected rows).
+
+    Raises:
+        DataError, SchemaError: the input cannot be used; one sentence.
+    """
+    out = Path(out)
+    done = _finished(config, out)
+    if done:
+        say(f"{out}: already prepared from the same input (fingerprint {done.fingerprint[:12]}); nothing to do.")
+        return done
+    if out.exists() and not (out / MANIFEST).exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out}: exists and holds something else; name a new or empty folder with --out.")
+    raw = registry.load(
+        config.dataset,
+        raw=config.raw,
+        events=config.events,
+        items=config.items,
+        interests=config.interests,
+        schema=config.schema_file,
+        seed=config.seed,
+        size=config.size,
+    )
+    for line in (*raw.sources, *raw.report.summary()):
+        say(line)
+    events, dropped = _ordered(raw, config.min_interactions)
+    if dropped:
+        say(f"{dropped:,} events of items with fewer than {config.min_interactions} interactions left out")
+    encoded = encode(events, raw.items, raw.schema, split_events(events, config.split))
+    statistics = _statistics(encoded, dropped)
+    with atomic_directory(out) as work:
+        _write(encoded, raw, work)
+        manifest = _manifest(config, raw, encoded.spec, statistics)
+        (work / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+    for line in statistics_lines(statistics):
+        say(line)
+    say(f"{out}: prepared (fingerprint {manifest['fingerprint'][:12]}).")
+    return PreparedData(out)
+
+
+def statistics_lines(statistics: dict[str, Any]) -> list[str]:
+    """The statistics as sentences for people."""
+    split = ", ".join(f"{name} {statistics['events_' + name]:,}" for name in PARTS)
+    lines = [
+        f"{statistics['users']:,} users, {statistics['items']:,} items, {statistics['events']:,} events ({split})",
+    ]
+    for name, shares in statistics["intent_shares"].items():
+        best = sorted(shares.items(), key=lambda pair: -pair[1])[:6]
+        lines.append(f"intent {name}: " + ", ".join(f"{label} {share:.1%}" for label, share in best))
+    return lines
+
+
+def _finished(config: PrepareConfig, out: Path) -> PreparedData | None:
+    if not (out / MANIFEST).is_file():
+        return None
+    done = PreparedData(out)
+    if done.manifest.get("format") != FORMAT or done.manifest["request"] != _request(config):
+        return None
+    for path, digest in done.manifest["inputs"].items():
+        if not Path(path).is_file() or _digest(Path(path)) != digest:
+            return None
+    return done
+
+
+def _request(config: PrepareConfig) -> dict[str, Any]:
+    """The options with absolute paths, so that the same words in another folder are another request."""
+    values = config.model_dump(mode="json")
+    for name in ("raw", "events", "items", "interests", "schema_file"):
+        values[name] = str(Path(values[name]).resolve()) if values[name] else None
+    return values
+
+
+def _ordered(raw: RawData, min_interactions: int) -> tuple[pd.DataFrame, int]:
+    """Events sorted by user (in order of appearance) and time, ties in file order; and how many were left out."""
+    events = raw.events
+    if min_interactions > 1:
+        counts = events["item_id"].map(events["item_id"].value_counts())
+        events = events[counts >= min_interactions]
+    if events.empty:
+        raise DataError(f"no event is left with min_interactions {min_interactions}; choose a smaller number.")
+    user = pd.factorize(events["user_id"])[0]
+    order = np.lexsort((np.arange(len(events)), events["timestamp"].to_numpy(), user))
+    return events.iloc[order].reset_index(drop=True), len(raw.events) - len(events)
+
+
+def _write(encoded: EncodedData, raw: RawData, work: Path) -> None:
+    save_spec(encoded.spec, work)
+    raw.report.write_csv(work / "rejected.csv")
+    split = encoded.columns["split"]
+    intents = {
+        name: np.asarray([*labels, ""], object)[encoded.columns[intent_column(name)]]
+        for name, labels in encoded.spec.intent_labels.items()
+        if intent_column(name) in encoded.columns
+    }
+    labelled = encoded.events.assign(split=split, **{intent_column(n): column for n, column in intents.items()})
+    labelled.to_parquet(work / "events.parquet", index=False)
+    raw.items.to_parquet(work / "items.parquet", index=False)
+    if raw.interests is not None:
+        raw.interests.to_parquet(work / "interests.parquet", index=False)
+    if raw.truth is not None:
+        raw.truth.to_parquet(work / "truth.parquet", index=False)
+    _write_records(encoded, work / "sequences")
+
+
+def _write_records(encoded: EncodedData, folder: Path) -> None:
+    folder.mkdir()
+    users = encoded.events["user_id"].to_numpy()
+    starts = np.flatnonzero(np.r_[True, users[1:] != users[:-1]])
+    ends = np.r_[starts[1:], len(users)]
+    shards = max(1, -(-len(starts) // USERS_PER_SHARD))
+    shard_of = np.arange(len(starts)) * shards // len(starts)
+    writer, current = None, -1
+    try:
+        for i in track(range(len(starts)), "writing users"):
+            if shard_of[i] != current:
+                current = shard_of[i]
+                if writer:
+                    writer.close()
+                writer = tf.io.TFRecordWriter(str(folder / f"part-{current:05d}-of-{shards:05d}.tfrecord"))
+            columns = {name: values[starts[i] : ends[i]] for name, values in encoded.columns.items()}
+            writer.write(serialize_user(encoded.spec, users[starts[i]], columns))
+    finally:
+        if writer:
+            writer.close()
+
+
+def _statistics(encoded: EncodedData, dropped: int) -> dict[str, Any]:
+    split = encoded.columns["split"]
+    lengths = encoded.events["user_id"].value_counts()
+    shares = {}
+    for name, prior in encoded.spec.intent_priors.items():
+        total = max(float(prior.sum()), 1.0)
+        shares[name] = dict(zip(encoded.spec.intent_labels[name], (prior / total).round(4).tolist(), strict=True))
+    return {
+        "users": int(len(lengths)),
+        "items": len(encoded.spec.items.tokens),
+        "events": int(len(split)),
+        **{f"events_{name}": int((split == part).sum()) for part, name in enumerate(PARTS)},
+        "events_left_out_min_interactions": int(dropped),
+        "events_of_items_unknown_in_training": int((encoded.columns["item_id"] < 2).sum()),
+        "events_per_user": {q: float(lengths.quantile(p)) for q, p in (("p10", 0.1), ("median", 0.5), ("p90", 0.9))},
+        "repeat_share": float(encoded.events.duplicated(["user_id", "item_id"]).mean()),
+        "intents_multi_label": [i.name for i in encoded.spec.schema.intents if isinstance(i, CategoryIntent)],
+        "intent_shares": shares,
+    }
+
+
+def _manifest(config: PrepareConfig, raw: RawData, spec: DataSpec, statistics: dict[str, Any]) -> dict[str, Any]:
+    inputs = {str(path.resolve()): _digest(path) for path in raw.files}
+    if config.schema_file:
+        inputs[str(Path(config.schema_file).resolve())] = _digest(Path(config.schema_file))
+    choices = config.model_dump(mode="json", exclude={"raw", "events", "items", "interests", "schema_file"})
+    content = [FORMAT, sorted(inputs.values()), raw.schema.to_dict(), choices]
+    return {
+        "format": FORMAT,
+        "version": __version__,
+        "fingerprint": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
+        "request": _request(config),
+        "inputs": inputs,
+        "schema": raw.schema.to_dict(),
+        "sources": list(raw.sources),
+        "validation": raw.report.to_dict(),
+        "statistics": statistics,
+        "vocabulary_digests": {"item_id": spec.items.digest(), **{n: v.digest() for n, v in spec.vocabularies.items()}},
+    }
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,77 @@
+"""A training run on disk: its configuration, its data, its weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from intentrec_tf.models import IntentRec
+from pipelines.atomic import atomic_text
+from pipelines.config import RunConfig
+from pipelines.prepared import PreparedData
+from pipelines.validate import DataError
+
+
+class RunFolder:
+    """``run.json``, ``best.weights.h5``, ``history.jsonl``, TensorBoard logs and the backup of an unfinished fit.
+
+    Args:
+        folder: the run's folder; need not exist.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.weights = self.folder / "best.weights.h5"
+        self.history = self.folder / "history.jsonl"
+        self.backup = self.folder / "backup"
+        self.tensorboard = self.folder / "tensorboard"
+        self._file = self.folder / "run.json"
+
+    def begin(self, prepared: PreparedData, config: RunConfig) -> None:
+        """Record data and configuration, or check that they are those of the run to be resumed.
+
+        Raises:
+            DataError: the folder holds another run.
+        """
+        record = {
+            "data": str(prepared.folder.resolve()),
+            "fingerprint": prepared.fingerprint,
+            "config": config.model_dump(mode="json"),
+        }
+        if self._file.is_file():
+            known = json.loads(self._file.read_text(encoding="utf-8"))
+            if (known["fingerprint"], known["config"]) != (record["fingerprint"], record["config"]):
+                raise DataError(
+                    f"{self.folder}: holds a run with other data or another configuration; name another folder with "
+                    "--run, or delete this one to start again."
+                )
+        elif self.folder.exists() and any(self.folder.iterdir()):
+            raise DataError(f"{self.folder}: is not empty and holds no run; name a new folder with --run.")
+        atomic_text(self._file, json.dumps(record, indent=1))
+
+    def read(self) -> tuple[PreparedData, RunConfig]:
+        """The data and configuration of a run.
+
+        Raises:
+            DataError: there is no run here, or its data have changed since.
+        """
+        if not self._file.is_file():
+            raise DataError(f"{self.folder}: holds no training run; run 'intentrec train' with --run {self.folder}.")
+        record = json.loads(self._file.read_text(encoding="utf-8"))
+        prepared = PreparedData(record["data"])
+        if prepared.fingerprint != record["fingerprint"]:
+            raise DataError(f"{record['data']}: has been prepared anew since {self.folder} was trained; train again.")
+        return prepared, RunConfig.model_validate(record["config"])
+
+    def load_model(self) -> tuple[IntentRec, PreparedData, RunConfig]:
+        """The model with its best weights.
+
+        Raises:
+            DataError: no run, changed data, or no finished epoch yet.
+        """
+        prepared, config = self.read()
+        if not self.weights.is_file():
+            raise DataError(f"{self.folder}: has no finished epoch yet; run 'intentrec train' again to resume it.")
+        model = IntentRec(prepared.spec, config.model)
+        model.load_weights(self.weights)
+        return model, prepared, config

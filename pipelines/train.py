@@ -1,0 +1,80 @@
+"""Fit an IntentRec model with ``model.fit``; an interrupted run goes on where it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from intentrec_tf.models import IntentRec
+from pipelines.callbacks import EpochLog, RankingValidation, ResumableEarlyStopping, read_history
+from pipelines.config import RunConfig, TrainingConfig
+from pipelines.evaluate import ranking_step, validation_metrics
+from pipelines.input_fn import evaluation_batches, training_batches
+from pipelines.prepared import PreparedData
+from pipelines.progress_bar import BatchProgress
+from pipelines.run_folder import RunFolder
+from pipelines.split import VALIDATION
+
+VALIDATION_BATCH = 64
+
+
+def train(prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callable[[str], None] = print) -> IntentRec:
+    """Train, or resume, and return the model with the weights of its best validation epoch.
+
+    Args:
+        prepared: the data.
+        config: model and training.
+        run: where weights, logs and the backup go.
+        say: receives one line per epoch and the outcome.
+
+    Raises:
+        DataError: ``run`` holds another run, or the data have no validation events.
+    """
+    run.begin(prepared, config)
+    training = config.training
+    tf.keras.utils.set_random_seed(training.seed)
+    model = IntentRec(prepared.spec, config.model)
+    model.compile(optimizer=_optimizer(training), jit_compile=training.xla)
+    if _finished(run, training):
+        say(f"{run.folder}: already trained; nothing to do.")
+        model.load_weights(run.weights)
+        return model
+    done = len(read_history(run.history))
+    if done:
+        say(f"{run.folder}: resuming after epoch {done}")
+    batches = training_batches(prepared, training.rows_per_batch, training.row_length, training.seed, training.history)
+    steps = sum(1 for _ in batches)
+    held_out = evaluation_batches(prepared, VALIDATION, VALIDATION_BATCH, training.validation_targets, training.seed)
+    held_out = held_out.cache()
+    say(f"{model.name} {config.model.variant}: {model.count_params():,} parameters, {steps} steps an epoch")
+    step = ranking_step(model)
+    callbacks = [
+        RankingValidation(lambda: validation_metrics(step, held_out), training.validate_every),
+        ResumableEarlyStopping(run.folder, training.patience),
+        tf.keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False, profile_batch=0),
+        EpochLog(run.history, training.epochs, say),
+        BatchProgress(steps),
+        tf.keras.callbacks.BackupAndRestore(str(run.backup)),
+    ]
+    model.fit(batches, epochs=training.epochs, callbacks=callbacks, verbose=0)
+    model.load_weights(run.weights)
+    best = max(read_history(run.history), key=lambda record: record["val_ndcg@10"])
+    say(f"best epoch {best['epoch']}: validation NDCG@10 {best['val_ndcg@10']:.4f}; weights in {run.weights}")
+    return model
+
+
+def _finished(run: RunFolder, training: TrainingConfig) -> bool:
+    history = read_history(run.history)
+    if not history or not run.weights.is_file():
+        return False
+    stopped = json.loads((run.folder / "early_stopping.json").read_text(encoding="utf-8"))["stopped"]
+    return stopped or len(history) >= training.epochs
+
+
+def _optimizer(training: TrainingConfig) -> tf.keras.optimizers.Optimizer:
+    rate = tf.keras.optimizers.schedules.PolynomialDecay(
+        training.learning_rate / training.warmup_steps, training.warmup_steps, training.learning_rate
+    )
+    return tf.keras.optimizers.Adam(rate, global_clipnorm=training.clip_norm)

@@ -1,0 +1,161 @@
+"""`intentrec intent` and `intentrec recommend`: ask a running server about one user."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from serving.client import IntentRecClient, IntentRecError, InvalidInputError
+from serving.render import Canvas, render_history, render_intents, render_recommendations
+from serving.user_data import UserData, load_user
+
+_SIGNATURES = {"intent": "intent", "recommend": "item"}
+_DESCRIPTIONS = {
+    "intent": "Ask a model server what a user is about to do.",
+    "recommend": "Ask a model server what to recommend to a user.",
+}
+_EXAMPLES = """\
+examples:
+  intentrec {command} --history history.json
+  intentrec {command} --data data/ml-1m --user 42{more}
+  echo '[{{"item_id": "862", "timestamp": 1700000000}}]' | intentrec {command} --history - --json
+
+A history is a JSON list of events in any order. Each event has "item_id" (text), "timestamp" (unix seconds)
+and whatever further columns the model was trained with, such as "action_type".
+"""
+
+
+def main(argv: list[str], command: str) -> int:
+    """Run one of the two commands.
+
+    Args:
+        argv: The arguments after the command's name.
+        command: `"intent"` or `"recommend"`.
+
+    Returns:
+        Exit code: 0 done, 1 the server could not answer, 2 the options or the input are wrong. Errors are one
+        sentence on stderr.
+    """
+    try:
+        options = _parser(command).parse_args(argv)
+    except SystemExit as stop:  # argparse has printed the help or the complaint
+        return stop.code if isinstance(stop.code, int) else 2
+    try:
+        text = _answer(command, options)
+    except InvalidInputError as error:
+        return _complain(error, 2)
+    except IntentRecError as error:
+        return _complain(error, 1)
+    except KeyboardInterrupt:
+        return 130
+    return _write(text)
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    more = " --k 5 --exclude 862 2571" if command == "recommend" else ""
+    parser = argparse.ArgumentParser(
+        prog=f"intentrec {command}",
+        description=_DESCRIPTIONS[command],
+        epilog=_EXAMPLES.format(command=command, more=more),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--server", default="127.0.0.1:8500", help="host:port (default: %(default)s)")
+    parser.add_argument(
+        "--model", default="intentrec", help="name of the served model (default: %(default)s)"
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--history", metavar="FILE", help="JSON list of events, - for standard input")
+    source.add_argument("--data", metavar="DIR", type=Path, help="prepared data set; needs --user")
+    parser.add_argument("--user", metavar="ID", help="user of --data")
+    parser.add_argument(
+        "--request-time",
+        metavar="SECONDS",
+        type=int,
+        help="moment of the question in unix seconds (default: now; with --data, the user's last event)",
+    )
+    if command == "recommend":
+        parser.add_argument("--k", type=int, default=10, help="how many items (default: %(default)s)")
+        parser.add_argument(
+            "--exclude", metavar="ID", nargs="+", action="extend", default=[], help="items not to recommend"
+        )
+    else:
+        parser.add_argument("--k", type=int, default=5, help="labels shown per intent (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    parser.add_argument(
+        "--timeout", type=float, default=10.0, help="seconds for each call (default: %(default)s)"
+    )
+    return parser
+
+
+def _answer(command: str, options: argparse.Namespace) -> str:
+    if (options.data is None) != (options.user is None):
+        raise InvalidInputError("--data and --user belong together, so pass both or use --history.")
+    if options.k < 1:
+        raise InvalidInputError(f"--k is {options.k}, so pass a number from 1 on.")
+    with IntentRecClient(options.server, options.model, timeout_s=options.timeout) as client:
+        if options.data is None:
+            user = UserData(_read_history(options.history), {})
+            moment = options.request_time
+        else:
+            user = load_user(options.data, options.user, client.event_columns(_SIGNATURES[command]))
+            moment = user.history[-1]["timestamp"] if options.request_time is None else options.request_time
+        canvas = Canvas.of(sys.stdout)
+        if command == "intent":
+            prediction = client.intent(user.history, moment)
+            body, shown = prediction.as_dict(), render_intents(prediction, canvas, options.k)
+        else:
+            items = client.recommend(user.history, options.k, options.exclude, moment)
+            body, shown = items.as_dict(), render_recommendations(items, user.titles, canvas)
+            for entry in body["items"]:
+                if entry["item_id"] in user.titles:
+                    entry["title"] = user.titles[entry["item_id"]]
+    if options.json:
+        return json.dumps(body, indent=2)
+    version = f"{options.model} version {body['model_version']}"
+    return "\n\n".join(
+        [render_history(user.history, user.titles, canvas), shown, canvas.text(f"({version})")]
+    )
+
+
+def _read_history(source: str) -> list[Any]:
+    name = "standard input" if source == "-" else source
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidInputError(f"{name} cannot be read ({error.strerror}), so check --history.") from None
+    except UnicodeDecodeError:
+        raise InvalidInputError(f"{name} is not UTF-8 text, so save it as UTF-8.") from None
+    try:
+        history = json.loads(text)
+    except ValueError as error:
+        raise InvalidInputError(f"{name} is not JSON ({error}), so pass a JSON list of events.") from None
+    except RecursionError:
+        raise InvalidInputError(f"{name} is nested too deeply, so pass a JSON list of events.") from None
+    if not isinstance(history, list):
+        raise InvalidInputError(
+            f"{name} holds {type(history).__name__} instead of a list, so pass a JSON list of events."
+        )
+    return history
+
+
+def _complain(error: Exception, code: int) -> int:
+    print(_encodable(str(error), sys.stderr), file=sys.stderr)
+    return code
+
+
+def _write(text: str) -> int:
+    try:
+        print(_encodable(text, sys.stdout), flush=True)
+    except BrokenPipeError:  # `| head` has seen enough
+        # Or the interpreter complains when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    return text.encode(encoding, "replace").decode(encoding)

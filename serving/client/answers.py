@@ -1,0 +1,116 @@
+"""From the output arrays of the signatures to typed results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.client.errors import ServerError
+from serving.client.results import IntentPrediction, Recommendations, ScoredItem, ScoredLabel, UserEmbedding
+
+_LABEL, _SCORE = "/label", "/score"
+
+
+def read_intents(outputs: Mapping[str, NDArray[Any]], version: int) -> tuple[IntentPrediction, ...]:
+    """Outputs of `intent`: `<name>/label` and `/score` `[B, d_i]`, `attention` `[B, M]`, `embedding` `[B, d]`.
+
+    Attention is in the alphabetical order of the intents' names.
+
+    Raises:
+        ServerError: an output is missing or of another shape.
+    """
+    names = sorted(name[: -len(_LABEL)] for name in outputs if name.endswith(_LABEL))
+    if not names:
+        raise ServerError(
+            f"Version {version}'s signature 'intent' names no '<intent>/label', so export the model again."
+        )
+    attention = _output(outputs, "attention", "intent", version)
+    embedding = _output(outputs, "embedding", "intent", version)
+    if attention.shape[1] != len(names):
+        raise ServerError(
+            f"Version {version} returned {attention.shape[1]} attention weights for the intents {names}, "
+            f"so export the model again."
+        )
+    pairs = {name: _pair(outputs, name + _LABEL, name + _SCORE, "intent", version) for name in names}
+    return tuple(
+        IntentPrediction(
+            intents={
+                name: tuple(
+                    ScoredLabel(_text(label), float(score))
+                    for label, score in zip(labels[row], scores[row], strict=True)
+                )
+                for name, (labels, scores) in pairs.items()
+            },
+            attention={name: float(weight) for name, weight in zip(names, attention[row], strict=True)},
+            embedding=embedding[row].astype(np.float32),
+            model_version=version,
+        )
+        for row in range(len(embedding))
+    )
+
+
+def read_recommendations(
+    outputs: Mapping[str, NDArray[Any]], version: int, k: int
+) -> tuple[Recommendations, ...]:
+    """Outputs of `item`: `item_id` and `score` `[B, K]`, best first; entries without an id are not filled.
+
+    Raises:
+        ServerError: an output is missing or of another shape.
+    """
+    ids, scores = _pair(outputs, "item_id", "score", "item", version)
+    return tuple(
+        Recommendations(
+            items=tuple(
+                ScoredItem(_text(item), float(score))
+                for item, score in zip(ids[row], scores[row], strict=True)
+                if item
+            )[:k],
+            model_version=version,
+        )
+        for row in range(len(ids))
+    )
+
+
+def read_embeddings(outputs: Mapping[str, NDArray[Any]], version: int) -> tuple[UserEmbedding, ...]:
+    """Outputs of `embed`: `intent_embedding` and `item_state` `[B, d]`.
+
+    Raises:
+        ServerError: an output is missing or of another shape.
+    """
+    intent = _output(outputs, "intent_embedding", "embed", version)
+    state = _output(outputs, "item_state", "embed", version)
+    return tuple(
+        UserEmbedding(intent[row].astype(np.float32), state[row].astype(np.float32), version)
+        for row in range(len(intent))
+    )
+
+
+def _output(outputs: Mapping[str, NDArray[Any]], name: str, signature: str, version: int) -> NDArray[Any]:
+    array = outputs.get(name)
+    if array is None or array.ndim != 2:
+        raise ServerError(
+            f"Version {version} returned no {name!r} of two dimensions from signature {signature!r}, "
+            f"so export the model again."
+        )
+    return array
+
+
+def _pair(
+    outputs: Mapping[str, NDArray[Any]], names: str, scores: str, signature: str, version: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """An output of strings and the one of their scores, of one shape."""
+    left, right = _output(outputs, names, signature, version), _output(outputs, scores, signature, version)
+    if left.dtype != object or right.dtype.kind != "f" or left.shape != right.shape:
+        raise ServerError(
+            f"Version {version} returned {names!r} and {scores!r} from signature {signature!r} that do not "
+            f"pair up as texts and scores, so export the model again."
+        )
+    return left, right
+
+
+def _text(value: bytes) -> str:
+    """UTF-8 as text; other bytes survive as surrogates, so that an id can be sent back unchanged."""
+    return value.decode("utf-8", "surrogateescape")

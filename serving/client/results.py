@@ -1,0 +1,104 @@
+"""What the client returns: plain frozen values, no protobuf and no TensorFlow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ScoredLabel:
+    """One label of an intent and its probability."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class ScoredItem:
+    """One recommended item and its score; only the order of scores has a meaning across models."""
+
+    item_id: str
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class IntentPrediction:
+    """What a user is about to do.
+
+    Attributes:
+        intents: For each intent its labels, best first.
+        attention: For each intent its weight in the user's intent embedding.
+        embedding: The intent embedding Z, float32 `[d]`.
+        model_version: The version that answered.
+    """
+
+    intents: dict[str, tuple[ScoredLabel, ...]]
+    attention: dict[str, float]
+    embedding: NDArray[np.float32]
+    model_version: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as numbers, strings, lists and dictionaries, ready for `json.dumps`."""
+        return {
+            "intents": {
+                name: [{"label": entry.label, "score": entry.score} for entry in labels]
+                for name, labels in self.intents.items()
+            },
+            "attention": dict(self.attention),
+            "embedding": [float(value) for value in self.embedding],
+            "model_version": self.model_version,
+        }
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """What to show a user.
+
+    Attributes:
+        items: At most `k` items, best first; fewer when the model had no more to offer.
+        model_version: The version that answered.
+    """
+
+    items: tuple[ScoredItem, ...]
+    model_version: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as numbers, strings, lists and dictionaries, ready for `json.dumps`."""
+        return {
+            "items": [{"item_id": item.item_id, "score": item.score} for item in self.items],
+            "model_version": self.model_version,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class UserEmbedding:
+    """A user as vectors, for a downstream model.
+
+    Attributes:
+        intent_embedding: Z, float32 `[d]`.
+        item_state: The item encoder's state after the last event, float32 `[d]`.
+        model_version: The version that answered.
+    """
+
+    intent_embedding: NDArray[np.float32]
+    item_state: NDArray[np.float32]
+    model_version: int
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """One version of a model on a server.
+
+    Attributes:
+        version: Its number.
+        state: `START`, `LOADING`, `AVAILABLE`, `UNLOADING` or `END`.
+        error: Why it failed, or `""`.
+    """
+
+    version: int
+    state: str
+    error: str = ""

@@ -1,0 +1,144 @@
+"""One version of a SavedModel in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework import tensor_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+
+from serving.local.request_error import RequestError
+
+DEFAULT_SIGNATURE = "serving_default"
+_INVALID = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class LoadedModel:
+    """A SavedModel and its signatures; immutable and safe to call from many threads.
+
+    A call keeps the model alive, so a server may forget a version while it still answers a last request.
+
+    Args:
+        directory: A SavedModel; its name is the version number.
+
+    Raises:
+        ValueError: the directory holds no readable SavedModel with signatures; one sentence.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.version = int(directory.name)
+        defs = _read_signature_defs(directory)
+        try:
+            self._model = tf.saved_model.load(str(directory))
+            self._functions: dict[str, Any] = dict(self._model.signatures)
+        except Exception as error:  # TensorFlow raises nearly anything on damaged files
+            raise ValueError(f"{directory} cannot be loaded ({_one_line(error)}).") from error
+        self.signature_defs = {name: defs[name] for name in self._functions if name in defs}
+        if not self.signature_defs:
+            raise ValueError(f"{directory} has no signatures, so export it with some.")
+
+    def predict(
+        self, signature: str, inputs: Mapping[str, tensor_pb2.TensorProto], output_filter: Iterable[str] = ()
+    ) -> dict[str, tensor_pb2.TensorProto]:
+        """Run a signature.
+
+        Args:
+            signature: Its name; `""` means `serving_default`.
+            inputs: One tensor for each input.
+            output_filter: Names of the outputs wanted; none means all.
+
+        Raises:
+            RequestError: FAILED_PRECONDITION for an unknown signature, INVALID_ARGUMENT for inputs that do
+                not fit, INTERNAL if the graph fails for another reason.
+        """
+        name = signature or DEFAULT_SIGNATURE
+        if name not in self.signature_defs:
+            raise RequestError(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"Serving signature key {name!r} not found, so use one of {sorted(self.signature_defs)}.",
+            )
+        signature_def = self.signature_defs[name]
+        arguments = _parse_inputs(name, signature_def, inputs)
+        wanted = list(output_filter) or list(signature_def.outputs)
+        unknown = sorted(set(wanted) - set(signature_def.outputs))
+        if unknown:
+            raise RequestError(
+                _INVALID,
+                f"The output_filter names {unknown}, which signature {name!r} does not return, so use some "
+                f"of {sorted(signature_def.outputs)}.",
+            )
+        try:
+            outputs = self._functions[name](**arguments)
+        except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
+            raise RequestError(
+                _INVALID, f"Signature {name!r} refused the inputs ({_one_line(error)})."
+            ) from error
+        except Exception as error:
+            raise RequestError(
+                grpc.StatusCode.INTERNAL, f"Signature {name!r} failed ({_one_line(error)})."
+            ) from error
+        return {key: tf.make_tensor_proto(outputs[key].numpy()) for key in wanted}
+
+
+def _read_signature_defs(directory: Path) -> dict[str, meta_graph_pb2.SignatureDef]:
+    path = directory / "saved_model.pb"
+    try:
+        saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    except FileNotFoundError:
+        raise ValueError(
+            f"{directory} holds no saved_model.pb, so it is not (or not yet) a SavedModel."
+        ) from None
+    except (OSError, DecodeError) as error:
+        raise ValueError(f"{path} cannot be read ({_one_line(error)}).") from error
+    for graph in saved.meta_graphs:
+        if tf.saved_model.SERVING in graph.meta_info_def.tags:
+            return {name: definition for name, definition in graph.signature_def.items()}
+    raise ValueError(f"{path} has no graph tagged 'serve', so export it with tf.saved_model.save.")
+
+
+def _parse_inputs(
+    name: str, signature_def: meta_graph_pb2.SignatureDef, inputs: Mapping[str, tensor_pb2.TensorProto]
+) -> dict[str, tf.Tensor]:
+    missing = sorted(set(signature_def.inputs) - set(inputs))
+    extra = sorted(set(inputs) - set(signature_def.inputs))
+    if missing or extra:
+        problem = f"is missing the inputs {missing}" if missing else f"has the unknown inputs {extra}"
+        raise RequestError(
+            _INVALID,
+            f"The request to signature {name!r} {problem}, so send exactly {sorted(signature_def.inputs)}.",
+        )
+    return {key: _parse_input(key, info, inputs[key]) for key, info in signature_def.inputs.items()}
+
+
+def _parse_input(key: str, info: meta_graph_pb2.TensorInfo, proto: tensor_pb2.TensorProto) -> tf.Tensor:
+    wanted = tf.dtypes.as_dtype(info.dtype)
+    if proto.dtype != info.dtype:
+        try:
+            got = tf.dtypes.as_dtype(proto.dtype).name
+        except TypeError:
+            got = f"type {proto.dtype}"
+        raise RequestError(_INVALID, f"Input {key!r} is of dtype {got}, so send {wanted.name}.")
+    shape = tf.TensorShape(info.tensor_shape)
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if proto.tensor_shape.unknown_rank or any(size < 0 for size in sizes):
+        raise RequestError(_INVALID, f"Input {key!r} has no definite shape, so send one that fits {shape}.")
+    if not shape.is_compatible_with(sizes):
+        raise RequestError(_INVALID, f"Input {key!r} has shape {sizes}, so send one that fits {shape}.")
+    try:
+        return tf.io.parse_tensor(proto.SerializeToString(), wanted)
+    except tf.errors.OpError:
+        raise RequestError(
+            _INVALID, f"The values of input {key!r} do not fit its shape {sizes}, so check the encoding."
+        ) from None
+
+
+def _one_line(error: BaseException, limit: int = 300) -> str:
+    """The first lines of an error without its graph listing, for a sentence."""
+    text = getattr(error, "message", None) or str(error) or type(error).__name__
+    line = " ".join(text.split("\n\nStack trace")[0].split("\n\t [[")[0].split()).rstrip(".")
+    return line if len(line) <= limit else line[: limit - 3] + "..."

@@ -1,0 +1,40 @@
+"""The thin client stays thin, the local server stays independent of the training library."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+_PROBE = """
+import json, sys, time
+start = time.perf_counter()
+import {module}
+seconds = time.perf_counter() - start
+print(json.dumps([seconds, sorted(name for name in sys.modules if "." not in name)]))
+"""
+
+
+def _import(module: str) -> tuple[float, set[str]]:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROBE.format(module=module)], capture_output=True, text=True, check=True, timeout=60
+    )
+    seconds, modules = json.loads(done.stdout)
+    return seconds, set(modules)
+
+
+@pytest.mark.parametrize("module", ["serving.client", "serving.ask"])
+def test_no_heavy_module_and_less_than_a_second(module: str) -> None:
+    tries = [_import(module) for _ in range(3)]
+    heavy = {"tensorflow", "tf_keras", "keras", "pandas", "pyarrow", "yaml", "pydantic", "intentrec_tf", "pipelines"}
+    assert {"numpy", "grpc"} <= tries[0][1]
+    assert not tries[0][1] & heavy
+    assert min(seconds for seconds, _ in tries) < 1.0
+
+
+def test_the_local_server_needs_tensorflow_only() -> None:
+    _, modules = _import("serving.local")
+    assert "tensorflow" in modules
+    assert not modules & {"intentrec_tf", "pipelines", "tf_keras"}

@@ -1,0 +1,128 @@
+"""Our messages and the official ones are the same bytes, in one process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from google.protobuf.any_pb2 import Any as AnyMessage
+from tensorflow.core.framework import types_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+
+from serving.client.errors import ServerError
+from serving.client.signature import parse_signatures
+from serving.proto import intentrec_serving_pb2 as pb
+from serving.tensors import encode_tensor
+
+
+def _bytes(message: Any) -> bytes:
+    return message.SerializeToString(deterministic=True)
+
+
+def _assert_same(ours: Any, official: Any) -> None:
+    """Byte for byte, and each side reads what the other wrote without unknown fields."""
+    assert _bytes(ours) == _bytes(official)
+    assert type(ours).FromString(_bytes(official)) == ours
+    assert type(official).FromString(_bytes(ours)) == official
+    assert _bytes(type(ours).FromString(_bytes(official))) == _bytes(official)
+
+
+def test_predict_request() -> None:
+    def fill(request: Any) -> Any:
+        request.model_spec.name = "m"
+        request.model_spec.version.value = 12
+        request.model_spec.signature_name = "intent"
+        request.output_filter.extend(["a", "b"])
+        return request
+
+    ours, official = fill(pb.PredictRequest()), fill(predict_pb2.PredictRequest())
+    for key, value in {"x": np.arange(6, dtype=np.int64).reshape(2, 3), "y": np.ones((2, 2), np.float32)}.items():
+        ours.inputs[key].CopyFrom(encode_tensor(value))
+        official.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+    _assert_same(ours, official)
+
+
+def test_predict_response_and_version_label() -> None:
+    strings = np.array([["a", "b"]], dtype=object)
+    ours = pb.PredictResponse(
+        outputs={"s": encode_tensor(strings)}, model_spec=pb.ModelSpec(name="m", version_label="canary")
+    )
+    official = predict_pb2.PredictResponse(outputs={"s": tf.make_tensor_proto(strings)})
+    official.model_spec.name, official.model_spec.version_label = "m", "canary"
+    _assert_same(ours, official)
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("float_val", [1.5, -2.0]),
+        ("double_val", [1.5]),
+        ("int_val", [-1, 300]),
+        ("string_val", [b"x", b"\xff"]),
+        ("scomplex_val", [1.0, 2.0]),
+        ("int64_val", [-(2**62)]),
+        ("bool_val", [True, False]),
+        ("dcomplex_val", [1.0, 2.0]),
+        ("half_val", [0x3C00]),
+        ("uint32_val", [2**32 - 1]),
+        ("uint64_val", [2**64 - 1]),
+    ],
+)
+def test_every_value_field_of_a_tensor(field: str, values: list) -> None:
+    from tensorflow.core.framework import tensor_pb2
+
+    ours, official = pb.TensorProto(dtype=3), tensor_pb2.TensorProto(dtype=3)
+    for proto in (ours, official):
+        getattr(proto, field).extend(values)
+        proto.tensor_shape.dim.add(size=-1, name="batch")
+        proto.tensor_shape.unknown_rank = True
+        proto.version_number = 4
+    _assert_same(ours, official)
+
+
+def test_data_types_have_the_official_numbers() -> None:
+    official = dict(types_pb2.DataType.items())
+    assert {name: official[name] for name in pb.DataType.keys()} == dict(pb.DataType.items())
+
+
+def test_metadata_response_is_read_although_its_any_names_an_official_type() -> None:
+    official = get_model_metadata_pb2.GetModelMetadataResponse()
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    info = signatures.signature_def["intent"].inputs["item_id"]
+    info.name, info.dtype = "item_id:0", types_pb2.DT_STRING
+    info.tensor_shape.dim.add(size=-1)
+    info.tensor_shape.dim.add(size=50)
+    signatures.signature_def["intent"].outputs["any"].tensor_shape.unknown_rank = True
+    signatures.signature_def["__saved_model_init_op"].outputs["init"].dtype = types_pb2.DT_INVALID
+    official.metadata["signature_def"].Pack(signatures)
+    official.model_spec.version.value = 3
+
+    ours = pb.GetModelMetadataResponse.FromString(official.SerializeToString())
+    assert ours.metadata["signature_def"].type_url == "type.googleapis.com/tensorflow.serving.SignatureDefMap"
+    assert _bytes(ours) == _bytes(official)
+    parsed = parse_signatures(ours)
+    assert list(parsed) == ["intent"]
+    assert parsed["intent"].inputs["item_id"].type_name == "string"
+    assert parsed["intent"].inputs["item_id"].shape == (None, 50)
+    assert parsed["intent"].outputs["any"].shape is None
+    assert parsed["intent"].history_length == 50
+
+
+@pytest.mark.parametrize("metadata", [{}, {"signature_def": AnyMessage(value=b"\xff\xff")}])
+def test_unreadable_metadata_are_a_server_error(metadata: dict[str, AnyMessage]) -> None:
+    with pytest.raises(ServerError, match="signature_def"):
+        parse_signatures(pb.GetModelMetadataResponse(metadata=metadata))
+
+
+def test_status_messages() -> None:
+    ours, official = pb.GetModelStatusResponse(), get_model_status_pb2.GetModelStatusResponse()
+    for response in (ours, official):
+        entry = response.model_version_status.add()
+        entry.version, entry.state = 5, 30
+        entry.status.error_code, entry.status.error_message = 9, "no"
+    _assert_same(ours, official)
+    assert dict(pb.ModelVersionStatus.State.items()) == dict(
+        get_model_status_pb2.ModelVersionStatus.State.items()
+    )
