@@ -35,7 +35,9 @@ def keras_inputs(spec: DataSpec) -> dict[str, tf.keras.layers.Input]:
     return inputs
 
 
-def assemble_inputs(spec: DataSpec, events: Columns, segment: tf.Tensor, next_timestamp: tf.Tensor) -> Columns:
+def assemble_inputs(
+    spec: DataSpec, events: Columns, segment: tf.Tensor, next_timestamp: tf.Tensor
+) -> Columns:
     """Model inputs from looked-up event columns; training and serving both end here.
 
     Args:

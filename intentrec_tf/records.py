@@ -23,7 +23,12 @@ def intent_column(name: str) -> str:
 
 def record_columns(spec: DataSpec) -> dict[str, tuple[tf.DType, int]]:
     """dtype and values per event of every column of a record, in a fixed order."""
-    columns = {"item_id": (tf.int64, 1), "timestamp": (tf.int64, 1), "split": (tf.int64, 1), "weight": (tf.float32, 1)}
+    columns = {
+        "item_id": (tf.int64, 1),
+        "timestamp": (tf.int64, 1),
+        "split": (tf.int64, 1),
+        "weight": (tf.float32, 1),
+    }
     for feature in spec.schema.event_features:
         width = spec.event_widths[feature.name] if feature.kind == "multi_label" else 1
         columns[feature.name] = (tf.float32 if feature.kind == "numeric" else tf.int64, width)
@@ -53,7 +58,9 @@ def parse_user(spec: DataSpec, record: tf.Tensor) -> Sequence:
         ``timestamp`` int64, numbers float32.
     """
     columns = record_columns(spec)
-    parsing: dict = {name: tf.io.FixedLenSequenceFeature([], dtype, True) for name, (dtype, _) in columns.items()}
+    parsing: dict = {
+        name: tf.io.FixedLenSequenceFeature([], dtype, True) for name, (dtype, _) in columns.items()
+    }
     parsing["user_id"] = tf.io.FixedLenFeature([], tf.string)
     parsed = tf.io.parse_single_example(record, parsing)
     for name, (dtype, width) in columns.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pydantic
 import yaml
@@ -56,8 +56,12 @@ class RunConfig(BaseModel):
     training: TrainingConfig = TrainingConfig()
 
     @classmethod
-    def read(cls, name: str | Path) -> RunConfig:
+    def read(cls, name: str | Path, changes: dict[str, Any] | None = None) -> RunConfig:
         """Read a YAML file, or one of the built-in configurations by name (without ``.yaml``).
+
+        Args:
+            name: file or built-in name.
+            changes: nested values that replace those of the file.
 
         Raises:
             DataError: no such file, not YAML, or a key or value that does not belong there.
@@ -67,14 +71,27 @@ class RunConfig(BaseModel):
             path = CONFIGS / f"{name}.yaml"
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-            return cls.model_validate(values)
+            return cls.model_validate(_merged(values, changes or {}))
         except OSError as error:
             known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.yaml")))
-            raise DataError(f"{name}: cannot be read ({error.strerror}); name a file or one of: {known}.") from None
+            raise DataError(
+                f"{name}: cannot be read ({error.strerror}); name a file or one of: {known}."
+            ) from None
         except (yaml.YAMLError, UnicodeDecodeError):
-            raise DataError(f"{path}: not a valid YAML file; check indentation, colons and encoding.") from None
+            raise DataError(
+                f"{path}: not a valid YAML file; check indentation, colons and encoding."
+            ) from None
         except pydantic.ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "the whole file"
             message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
             raise DataError(f"{path}: field '{field}': {message}; see the README for the keys.") from None
+
+
+def _merged(values: Any, changes: dict[str, Any]) -> Any:
+    if not isinstance(values, dict):
+        return values
+    result = dict(values)
+    for key, change in changes.items():
+        result[key] = _merged(result.get(key) or {}, change) if isinstance(change, dict) else change
+    return result

@@ -58,7 +58,9 @@ def encode(events: pd.DataFrame, items: pd.DataFrame, schema: Schema, parts: np.
     columns["weight"] = duration_weights(events, schema.duration_weight, training)
     for name, labels in derived.columns.items():
         columns[intent_column(name)] = labels.astype(np.int64)
-    spec = _specification(schema, item_vocabulary, vocabularies, catalogue, ranges, widths, derived, columns, training)
+    spec = _specification(
+        schema, item_vocabulary, vocabularies, catalogue, ranges, widths, derived, columns, training
+    )
     return EncodedData(spec, events, {name: columns[name] for name in record_columns(spec)})
 
 
@@ -70,7 +72,10 @@ def build_vocabulary(values: pd.Series, min_count: int) -> Vocabulary:
 
 
 def learn_feature(
-    feature: Feature, column: pd.Series, vocabularies: dict[str, Vocabulary], ranges: dict[str, tuple[float, float]]
+    feature: Feature,
+    column: pd.Series,
+    vocabularies: dict[str, Vocabulary],
+    ranges: dict[str, tuple[float, float]],
 ) -> None:
     """Learn a feature's vocabulary or range from training values and put it into the given dictionaries."""
     if feature.kind == "numeric":

@@ -82,7 +82,11 @@ def validation_metrics(step: Step, batches: tf.data.Dataset) -> dict[str, float]
 
 
 def evaluate(
-    model: IntentRec, prepared: PreparedData, part: int = TEST, batch: int = 64, max_targets: int | None = None
+    model: IntentRec,
+    prepared: PreparedData,
+    part: int = TEST,
+    batch: int = 64,
+    max_targets: int | None = None,
 ) -> Evaluation:
     """Rank the whole catalogue for every target event of a part.
 

@@ -124,7 +124,11 @@ def _shift(spec: DataSpec, user: Columns) -> Columns:
 
 def _target_columns(spec: DataSpec) -> list[str]:
     intents = [intent_column(name) for name in spec.schema.intent_names]
-    return ["item_id", "weight", *(name for name in intents if name.removeprefix("intent/") not in _category(spec))]
+    return [
+        "item_id",
+        "weight",
+        *(name for name in intents if name.removeprefix("intent/") not in _category(spec)),
+    ]
 
 
 def _category(spec: DataSpec) -> set[str]:
@@ -133,7 +137,10 @@ def _category(spec: DataSpec) -> set[str]:
 
 def _inputs_and_targets(spec: DataSpec, rows: Columns) -> tuple[Columns, Columns]:
     real = rows["segment"] > 0
-    targets = {"item": tf.where(real, rows["target/item_id"], 0), "weight": tf.where(real, rows["target/weight"], 0.0)}
+    targets = {
+        "item": tf.where(real, rows["target/item_id"], 0),
+        "weight": tf.where(real, rows["target/weight"], 0.0),
+    }
     for name in _target_columns(spec)[2:]:
         targets[name.removeprefix("intent/")] = tf.where(real, rows[f"target/{name}"], -1)
     return assemble_inputs(spec, rows, rows["segment"], rows["next_timestamp"]), targets
@@ -142,7 +149,12 @@ def _inputs_and_targets(spec: DataSpec, rows: Columns) -> tuple[Columns, Columns
 def _pack_group(group: dict[str, tf.RaggedTensor], row_length: int) -> Columns:
     names = sorted(group)
     lengths = group[names[0]].row_lengths()
-    flats = [group[name].values.to_tensor() if isinstance(group[name].values, tf.RaggedTensor) else group[name].values for name in names]
+    flats = [
+        group[name].values.to_tensor()
+        if isinstance(group[name].values, tf.RaggedTensor)
+        else group[name].values
+        for name in names
+    ]
     dtypes = [tf.int32, *(flat.dtype for flat in flats)]
     packed = tf.numpy_function(lambda n, *columns: pack(n, row_length, *columns), [lengths, *flats], dtypes)
     for wide, flat in zip(packed[1:], flats, strict=True):

@@ -40,6 +40,7 @@ class PrepareConfig(BaseModel):
         raw, events, items, interests, schema_file: paths of the input, where the data set needs them.
         seed, size: of the simulated service.
         split: how to split.
+        max_reject_share: largest share of a file's rows that may be rejected.
         min_interactions: items with fewer events in the whole log are left out, and counted (P2 uses 5).
     """
 
@@ -54,6 +55,7 @@ class PrepareConfig(BaseModel):
     seed: int = 0
     size: str | None = None
     split: SplitConfig = SplitConfig()
+    max_reject_share: float = Field(0.2, ge=0, le=1)
     min_interactions: int = Field(1, ge=1)
 
 
@@ -73,7 +75,9 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
     out = Path(out)
     done = _finished(config, out)
     if done:
-        say(f"{out}: already prepared from the same input (fingerprint {done.fingerprint[:12]}); nothing to do.")
+        say(
+            f"{out}: already prepared from the same input (fingerprint {done.fingerprint[:12]}); nothing to do."
+        )
         return done
     if out.exists() and not (out / MANIFEST).exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out}: exists and holds something else; name a new or empty folder with --out.")
@@ -86,6 +90,7 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
         schema=config.schema_file,
         seed=config.seed,
         size=config.size,
+        max_reject_share=config.max_reject_share,
     )
     for line in (*raw.sources, *raw.report.summary()):
         say(line)
@@ -143,7 +148,9 @@ def _ordered(raw: RawData, min_interactions: int) -> tuple[pd.DataFrame, int]:
         counts = events["item_id"].map(events["item_id"].value_counts())
         events = events[counts >= min_interactions]
     if events.empty:
-        raise DataError(f"no event is left with min_interactions {min_interactions}; choose a smaller number.")
+        raise DataError(
+            f"no event is left with min_interactions {min_interactions}; choose a smaller number."
+        )
     user = pd.factorize(events["user_id"])[0]
     order = np.lexsort((np.arange(len(events)), events["timestamp"].to_numpy(), user))
     return events.iloc[order].reset_index(drop=True), len(raw.events) - len(events)
@@ -158,7 +165,9 @@ def _write(encoded: EncodedData, raw: RawData, work: Path) -> None:
         for name, labels in encoded.spec.intent_labels.items()
         if intent_column(name) in encoded.columns
     }
-    labelled = encoded.events.assign(split=split, **{intent_column(n): column for n, column in intents.items()})
+    labelled = encoded.events.assign(
+        split=split, **{intent_column(n): column for n, column in intents.items()}
+    )
     labelled.to_parquet(work / "events.parquet", index=False)
     raw.items.to_parquet(work / "items.parquet", index=False)
     if raw.interests is not None:
@@ -196,7 +205,9 @@ def _statistics(encoded: EncodedData, dropped: int) -> dict[str, Any]:
     shares = {}
     for name, prior in encoded.spec.intent_priors.items():
         total = max(float(prior.sum()), 1.0)
-        shares[name] = dict(zip(encoded.spec.intent_labels[name], (prior / total).round(4).tolist(), strict=True))
+        shares[name] = dict(
+            zip(encoded.spec.intent_labels[name], (prior / total).round(4).tolist(), strict=True)
+        )
     return {
         "users": int(len(lengths)),
         "items": len(encoded.spec.items.tokens),
@@ -204,14 +215,18 @@ def _statistics(encoded: EncodedData, dropped: int) -> dict[str, Any]:
         **{f"events_{name}": int((split == part).sum()) for part, name in enumerate(PARTS)},
         "events_left_out_min_interactions": int(dropped),
         "events_of_items_unknown_in_training": int((encoded.columns["item_id"] < 2).sum()),
-        "events_per_user": {q: float(lengths.quantile(p)) for q, p in (("p10", 0.1), ("median", 0.5), ("p90", 0.9))},
+        "events_per_user": {
+            q: float(lengths.quantile(p)) for q, p in (("p10", 0.1), ("median", 0.5), ("p90", 0.9))
+        },
         "repeat_share": float(encoded.events.duplicated(["user_id", "item_id"]).mean()),
         "intents_multi_label": [i.name for i in encoded.spec.schema.intents if isinstance(i, CategoryIntent)],
         "intent_shares": shares,
     }
 
 
-def _manifest(config: PrepareConfig, raw: RawData, spec: DataSpec, statistics: dict[str, Any]) -> dict[str, Any]:
+def _manifest(
+    config: PrepareConfig, raw: RawData, spec: DataSpec, statistics: dict[str, Any]
+) -> dict[str, Any]:
     inputs = {str(path.resolve()): _digest(path) for path in raw.files}
     if config.schema_file:
         inputs[str(Path(config.schema_file).resolve())] = _digest(Path(config.schema_file))
@@ -227,7 +242,10 @@ def _manifest(config: PrepareConfig, raw: RawData, spec: DataSpec, statistics: d
         "sources": list(raw.sources),
         "validation": raw.report.to_dict(),
         "statistics": statistics,
-        "vocabulary_digests": {"item_id": spec.items.digest(), **{n: v.digest() for n, v in spec.vocabularies.items()}},
+        "vocabulary_digests": {
+            "item_id": spec.items.digest(),
+            **{n: v.digest() for n, v in spec.vocabularies.items()},
+        },
     }
 
 

@@ -14,4 +14,6 @@ console = Console(stderr=True)
 
 def track(items: Sequence[T], what: str) -> Iterator[T]:
     """Iterate with a bar on standard error when that is a terminal."""
-    return iter(rich_track(items, description=what, console=console, disable=not console.is_terminal, transient=True))
+    return iter(
+        rich_track(items, description=what, console=console, disable=not console.is_terminal, transient=True)
+    )

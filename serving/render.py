@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
+import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any, TextIO
 
 from serving.client.results import IntentPrediction, Recommendations, ScoredLabel
@@ -96,7 +96,7 @@ def render_history(
     )
     lines = [f"History: {of_all}"]
     for event in shown:
-        moment = datetime.fromtimestamp(int(event["timestamp"]), timezone.utc).strftime("%Y-%m-%d %H:%M")
+        moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime(int(event["timestamp"])))
         name = (titles or {}).get(event["item_id"]) or str(event["item_id"])
         details = ", ".join(
             _detail(value)
@@ -122,7 +122,9 @@ def render_intents(prediction: IntentPrediction, canvas: Canvas | None = None, l
         *((f"Intent {name}:", labels[:limit]) for name, labels in prediction.intents.items()),
         ("Attention (how much each intent counts):", sorted(weights, key=lambda entry: -entry.score)),
     ]
-    name_width = _name_width(canvas, [_name(entry) for _, entries in blocks for entry in entries], _PERCENT_ROOM)
+    name_width = _name_width(
+        canvas, [_name(entry) for _, entries in blocks for entry in entries], _PERCENT_ROOM
+    )
     texts = []
     for heading, entries in blocks:
         lines = [_percent_line(canvas, entry, name_width) for entry in entries]

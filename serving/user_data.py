@@ -79,7 +79,7 @@ def _read_parquet(pandas: Any, path: Path, **options: Any) -> Any:
         raise InvalidInputError(f"{path} does not exist, so check --data or prepare the data first.")
     try:
         return pandas.read_parquet(path, **options)
-    except Exception as error:  # noqa: BLE001 - pyarrow raises a family of its own
+    except Exception as error:  # pyarrow raises a family of its own
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InvalidInputError(f"{path} cannot be read, so prepare the data again ({reason}).") from None
 

@@ -9,10 +9,10 @@ class CausalSelfAttention(tf.keras.layers.Layer):
 
     Q, K and V come from one matrix product.  Forbidden logits become -1e9 (finite, so a position that sees nothing
     stays finite too).  Which positions are allowed, causality included, is the mask's business alone.
+    The weights see no dropout: drawing it took longer than the attention itself (XLA, CPU); the encoder drops the branch.
 
     Args:
         heads: number of heads; must divide the last dimension of the input.
-        dropout: rate on the attention weights.
 
     Call arguments: ``inputs`` float [batch, seq, dim], ``mask`` bool [batch, seq, seq].
     Returns: float [batch, seq, dim].
@@ -20,10 +20,9 @@ class CausalSelfAttention(tf.keras.layers.Layer):
     Source: Vaswani et al. 2017, section 3.2; used causally as in SASRec (Kang and McAuley 2018).
     """
 
-    def __init__(self, heads: int = 2, dropout: float = 0.0, **kwargs):
+    def __init__(self, heads: int = 2, **kwargs):
         super().__init__(**kwargs)
         self.heads = heads
-        self.dropout = dropout
 
     def build(self, input_shape):
         dim = input_shape[-1]
@@ -33,18 +32,17 @@ class CausalSelfAttention(tf.keras.layers.Layer):
         self.qkv.build(input_shape)
         self.projection = tf.keras.layers.Dense(dim, name="projection")
         self.projection.build(input_shape)
-        self.weight_dropout = tf.keras.layers.Dropout(self.dropout)
         super().build(input_shape)
 
-    def call(self, inputs, mask, training=None):
+    def call(self, inputs, mask):
         batch, seq, dim = tf.shape(inputs)[0], tf.shape(inputs)[1], inputs.shape[-1]
         qkv = tf.reshape(self.qkv(inputs), [batch, seq, 3, self.heads, dim // self.heads])
         query, key, value = tf.unstack(tf.transpose(qkv, [2, 0, 3, 1, 4]))
         logits = tf.matmul(query * (dim // self.heads) ** -0.5, key, transpose_b=True)
         logits = tf.where(mask[:, None], tf.cast(logits, tf.float32), -1e9)
-        weights = self.weight_dropout(tf.cast(tf.nn.softmax(logits), value.dtype), training=training)
+        weights = tf.cast(tf.nn.softmax(logits), value.dtype)
         mixed = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
         return self.projection(tf.reshape(mixed, [batch, seq, dim]))
 
     def get_config(self):
-        return {**super().get_config(), "heads": self.heads, "dropout": self.dropout}
+        return {**super().get_config(), "heads": self.heads}

@@ -61,7 +61,9 @@ class TimestampEmbedding(tf.keras.layers.Layer):
         if self.request_time:
             rows |= {"request_gap": GAP_BUCKETS, "request_hour": 24, "request_day": 7}
         self.tables = {
-            name: self.add_weight(name=name, shape=(count, self.dim), initializer=tf.keras.initializers.RandomNormal(0, 0.02))
+            name: self.add_weight(
+                name=name, shape=(count, self.dim), initializer=tf.keras.initializers.RandomNormal(0, 0.02)
+            )
             for name, count in rows.items()
         }
         if self.encoding == "timestamp":

@@ -15,7 +15,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
         blocks: number of blocks.
         heads: attention heads.
         expansion: FFN width as a multiple of the input dimension; the activation is GELU.
-        dropout: rate on attention weights and on each residual branch.
+        dropout: rate on each residual branch.
 
     Call arguments: ``inputs`` float [batch, seq, dim], ``mask`` bool [batch, seq, seq] (see :class:`AttentionMask`).
     Returns: float [batch, seq, dim].
@@ -34,7 +34,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
         wide = (*input_shape[:-1], self.expansion * dim)
         self.attentions, self.attention_norms, self.ffn_norms, self.ffn_in, self.ffn_out = [], [], [], [], []
         for i in range(self.blocks):
-            self.attentions.append(CausalSelfAttention(self.heads, self.dropout, name=f"attention_{i}"))
+            self.attentions.append(CausalSelfAttention(self.heads, name=f"attention_{i}"))
             self.attention_norms.append(layers.LayerNormalization(epsilon=1e-6, name=f"attention_norm_{i}"))
             self.ffn_norms.append(layers.LayerNormalization(epsilon=1e-6, name=f"ffn_norm_{i}"))
             self.ffn_in.append(layers.Dense(self.expansion * dim, activation=_gelu, name=f"ffn_in_{i}"))
@@ -50,7 +50,7 @@ class TransformerEncoder(tf.keras.layers.Layer):
     def call(self, inputs, mask, training=None):
         x = inputs
         for i in range(self.blocks):
-            branch = self.attentions[i](self.attention_norms[i](x), mask, training=training)
+            branch = self.attentions[i](self.attention_norms[i](x), mask)
             x += self.residual_dropout(branch, training=training)
             branch = self.ffn_out[i](self.ffn_in[i](self.ffn_norms[i](x)))
             x += self.residual_dropout(branch, training=training)

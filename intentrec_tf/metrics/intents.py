@@ -56,7 +56,9 @@ def _macro_f1(best: np.ndarray, truth: np.ndarray) -> float:
 def _calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int) -> float:
     bucket = np.minimum((confidence * bins).astype(int), bins - 1)
     sizes = np.bincount(bucket, minlength=bins)
-    gaps = np.bincount(bucket, weights=confidence, minlength=bins) - np.bincount(bucket, weights=correct, minlength=bins)
+    gaps = np.bincount(bucket, weights=confidence, minlength=bins) - np.bincount(
+        bucket, weights=correct, minlength=bins
+    )
     return float(np.abs(gaps).sum() / sizes.sum())
 
 

@@ -45,7 +45,9 @@ class IntentRec(tf.keras.Model):
 
     def __init__(self, spec: DataSpec, config: ModelConfig, **kwargs):
         if config.variant != "V0" and not spec.schema.intents:
-            raise ValueError(f"variant {config.variant} predicts intents, but schema '{spec.schema.name}' declares none")
+            raise ValueError(
+                f"variant {config.variant} predicts intents, but schema '{spec.schema.name}' declares none"
+            )
         inputs = keras_inputs(spec)
         hierarchical = config.variant in ("V2", "V3")
 
@@ -61,12 +63,16 @@ class IntentRec(tf.keras.Model):
 
         # --- functional graph
         mask = sequence_mask(inputs["segment"], timestamp=inputs["timestamp"])
-        times = time(inputs["timestamp"], segment=inputs["segment"], next_timestamp=inputs.get("next_timestamp"))
+        times = time(
+            inputs["timestamp"], segment=inputs["segment"], next_timestamp=inputs.get("next_timestamp")
+        )
         features = _event_features(spec, config, item_embedding, inputs)  # F_k
         if config.variant == "V3":
             recent = AttentionMask(spec.schema.short_term_window, name="short_term_mask")
             short_mask = recent(inputs["segment"], timestamp=inputs["timestamp"])
-            short = _encode(features, times, short_mask, config, config.short_term_blocks, "short_term")  # S_k
+            short = _encode(
+                features, times, short_mask, config, config.short_term_blocks, "short_term"
+            )  # S_k
             features = layers.Concatenate(name="features")([features, short])
         outputs: dict = {"intents": {}}
         if hierarchical:
@@ -81,7 +87,9 @@ class IntentRec(tf.keras.Model):
             outputs["intents"] = {name: head(state) for name, head in heads.items()}
             intent_outputs = dict(outputs)
 
-        super().__init__(inputs=inputs, outputs={**outputs, "state": state}, name=kwargs.pop("name", "intentrec"), **kwargs)
+        super().__init__(
+            inputs=inputs, outputs={**outputs, "state": state}, name=kwargs.pop("name", "intentrec"), **kwargs
+        )
 
         # --- config and parts
         self.spec = spec
@@ -163,7 +171,9 @@ def _item_embedding(spec: DataSpec, config: ModelConfig) -> ItemEmbedding:
     return ItemEmbedding(spec.items.size, config.dim, features, config.feature_dim, name="item_embedding")
 
 
-def _event_features(spec: DataSpec, config: ModelConfig, item_embedding: ItemEmbedding, inputs: dict) -> tf.Tensor:
+def _event_features(
+    spec: DataSpec, config: ModelConfig, item_embedding: ItemEmbedding, inputs: dict
+) -> tf.Tensor:
     """F_k: item vector and event features side by side."""
     parts = [item_embedding(RandomOOV(config.random_oov, name="random_oov")(inputs["item_id"]))]
     for f in spec.schema.event_features:
@@ -180,6 +190,10 @@ def _encode(features, times, mask, config: ModelConfig, blocks: int, name: str) 
     """``Encoder(Norm(FC(features)) + time)`` with dropout before the encoder, float [batch, seq, dim]."""
     x = layers.Dense(config.dim, name=f"{name}_input")(features)
     x = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_input_norm")(x)
-    x = layers.Dropout(config.dropout, name=f"{name}_input_dropout")(layers.Add(name=f"{name}_timed")([x, times]))
-    encoder = TransformerEncoder(blocks, config.heads, config.expansion, config.dropout, name=f"{name}_encoder")
+    x = layers.Dropout(config.dropout, name=f"{name}_input_dropout")(
+        layers.Add(name=f"{name}_timed")([x, times])
+    )
+    encoder = TransformerEncoder(
+        blocks, config.heads, config.expansion, config.dropout, name=f"{name}_encoder"
+    )
     return encoder(x, mask=mask)

@@ -12,10 +12,13 @@ from pipelines.datasets.movielens_years import mid_year, release_times, title_ye
 from pipelines.datasets.textfiles import parse_table
 from pipelines.validate import ValidationReport
 
+# fmt: off
 GENRES_100K = (
-    "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|"
-    "Film-Noir|Horror|Musical|Mystery|Romance|Sci-Fi|Thriller|War|Western"
-).split("|")
+    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary",
+    "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller",
+    "War", "Western",
+)
+# fmt: on
 RATING_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
 MAX_RELEASE_GAP = 2
 YEAR_CAVEAT = "Films of which only the release year is known count as released on 1 July of it."
@@ -68,7 +71,7 @@ def read_100k(folder: DataFolder, report: ValidationReport) -> RawMovieLens:
     dates = pd.to_datetime(movies["date"], format="%d-%b-%Y", errors="coerce", utc=True)
     years = title_years(movies["title"])
     years = years.where(years != "", dates.dt.strftime("%Y").fillna("").astype("str"))
-    flags = (movies[GENRES_100K] == "1").to_numpy()
+    flags = (movies[list(GENRES_100K)] == "1").to_numpy()
     genres = ["|".join(np.array(GENRES_100K)[row]) for row in flags]
     released, _ = release_times(dates, years)
     movies = movies[["item_id", "title"]].assign(genres=genres, year=years, released=released)

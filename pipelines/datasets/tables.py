@@ -103,6 +103,13 @@ def _read_parquet(
                 f"{path}: lacks the column {missing[0]} (found: {', '.join(found[:20])}); "
                 "rename the column or name it in the schema."
             )
+        for name in columns:
+            kind = file.schema_arrow.field(name).type
+            if pyarrow.types.is_nested(kind) or pyarrow.types.is_binary(kind):
+                raise DataError(
+                    f"{path}: column {name} holds {kind} values; "
+                    "write one text or number a row (several labels joined by '|')."
+                )
         wanted = list(dict.fromkeys([*columns, *(name for name in optional if name in found)]))
         try:
             frame = file.read(columns=wanted).to_pandas()

@@ -77,7 +77,7 @@ def decode(data: bytes, file: str, encoding: str = "utf-8") -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{file}: byte {error.start} in line {line} (0x{data[error.start]:02x}) is no {encoding.upper()}; "
+            f"{file}: byte {error.start} in line {line} (0x{data[error.start]:02x}) is not {encoding}; "
             "save the file as UTF-8."
         ) from None
 
@@ -114,7 +114,7 @@ def parse_table(
         data = decode(data, file, encoding).encode("utf-8")
     data = data.removeprefix(b"\xef\xbb\xbf")
     first = decode(data.split(b"\n", 1)[0], file, "utf-8").rstrip("\r")
-    found = _split(first, separator, quoted)
+    found = _split(first, file, separator, quoted)
     header = [name.strip() for name in found] if names is None else list(names)
     _check_columns(header, found, first, file, columns, separator, names is not None)
     if len(separator) > 1:
@@ -132,11 +132,16 @@ def parse_table(
     return frame
 
 
-def _split(line: str, separator: str, quoted: bool) -> list[str]:
-    """Fields of one line."""
+def _split(line: str, file: str, separator: str, quoted: bool) -> list[str]:
+    """Fields of the first line."""
     if len(separator) > 1 or not quoted:
         return line.split(separator)
-    return next(csv.reader([line], delimiter=separator), [])
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error as error:
+        raise DataError(
+            f"{file}: line 1 cannot be read ({str(error).split(' - ')[0]}); correct the line."
+        ) from None
 
 
 def _check_columns(
@@ -235,7 +240,9 @@ def _parse_careful(
             rows = range(start, last + 1)
             report.reject(file, list(rows), "line", [shown] * len(rows), reason)
     except csv.Error as error:
-        problem = "a quote opened here is never closed" if "end of data" in str(error) else str(error)
+        problem = str(error).split(" - ")[0]
+        if "end of data" in problem:
+            problem = "a quote opened here is never closed"
         raise DataError(f"{file}: line {last + 1} cannot be read ({problem}); correct the line.") from None
     index = pd.Index(np.asarray(lines, dtype="int64"))
     return pd.DataFrame(records, columns=header, index=index, dtype="str")

@@ -55,7 +55,10 @@ def take_timestamps(rows: Rows, field: str, unit: str, now: Callable[[], float] 
         keep = rows.drop(np.isnan(numbers), field, "timestamp is not an ISO 8601 date")
     else:
         numbers = to_numbers(raw)
-        keep = rows.drop(~np.isfinite(numbers), field, "timestamp is not a number")
+        bad = ~np.isfinite(numbers)
+        dates = bad.any() and np.isfinite(parse_dates(raw[bad].head(1))).all()
+        hint = " (it would fit timestamp_unit: datetime)" if dates else ""
+        keep = rows.drop(bad, field, "timestamp is not a number" + hint)
         numbers = numbers[keep]
         keep = rows.drop(numbers % 1 != 0, field, "timestamp is not a whole number")
     numbers = numbers[keep]

@@ -15,9 +15,9 @@ _LABEL, _SCORE = "/label", "/score"
 
 
 def read_intents(outputs: Mapping[str, NDArray[Any]], version: int) -> tuple[IntentPrediction, ...]:
-    """Outputs of `intent`: `<name>/label` and `/score` `[B, d_i]`, `attention` `[B, M]`, `embedding` `[B, d]`.
+    """Outputs of `intent`: `<name>/label` and `/score` `[B, d_i]`, `attention` `[B, M]`, `embedding`.
 
-    Attention is in the alphabetical order of the intents' names.
+    Attention is in the alphabetical order of the intents' names; the embedding is `[B, d]`.
 
     Raises:
         ServerError: an output is missing or of another shape.

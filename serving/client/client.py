@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +29,10 @@ from serving.client.signature import SignatureInfo, parse_signatures
 from serving.proto import intentrec_serving_pb2 as pb
 from serving.tensors import TensorError, decode_tensor
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 _Arrays = dict[str, NDArray[Any]]
 
 
-class IntentRecClient:
+class IntentRecClient(AbstractContextManager["IntentRecClient"]):
     """Asks a served model for intents, recommendations and embeddings.
 
     Works with TensorFlow Serving and with `serving.local` alike, and imports no TensorFlow. One client may be
@@ -91,9 +89,6 @@ class IntentRecClient:
         self._signatures: dict[str, SignatureInfo] | None = None
         self._metadata_version = -1
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -128,7 +123,7 @@ class IntentRecClient:
         self,
         history: Sequence[Any],
         k: int = 10,
-        exclude: Sequence[str] = (),
+        exclude: Iterable[str] = (),
         request_time: int | None = None,
     ) -> Recommendations:
         """Recommend items to one user.
@@ -148,12 +143,15 @@ class IntentRecClient:
         self,
         histories: Sequence[Sequence[Any]],
         k: int = 10,
-        excludes: Sequence[Sequence[str]] | None = None,
+        excludes: Sequence[Iterable[str]] | None = None,
         request_time: int | None = None,
     ) -> tuple[Recommendations, ...]:
         """`recommend` for several users in one call; `excludes` holds one list of ids for each history."""
         if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
             raise InvalidInputError(f"k is {shown(k)}, so pass a whole number from 1 on.")
+
+        _check_batch(histories)
+        exclude = _exclude_array(excludes, len(histories))
 
         def extra(signature: SignatureInfo) -> _Arrays:
             info = signature.outputs.get("item_id")
@@ -163,7 +161,7 @@ class IntentRecClient:
                     f"k is {k} but model {self.model!r} was exported to return {largest} items, "
                     f"so ask for at most {largest} or export it with a larger k."
                 )
-            return {"exclude_item_id": _exclude_array(excludes, len(histories))}
+            return {"exclude_item_id": exclude}
 
         answer = self._ask("item", histories, request_time, extra)
         return read_recommendations(*answer, k=int(k)) if answer else ()
@@ -215,13 +213,7 @@ class IntentRecClient:
         Raises:
             IntentRecError: the server is away, or does not know the model or version.
         """
-        request = pb.GetModelStatusRequest(model_spec=self._model_spec())
-        response = self._channel.status(request, self.timeout_s, self._where("the status"))
-        found = [
-            VersionStatus(entry.version, _state_name(entry.state), entry.status.error_message)
-            for entry in response.model_version_status
-        ]
-        return tuple(sorted(found, key=lambda entry: -entry.version))
+        return self._status(self.timeout_s)
 
     def wait_until_ready(self, timeout_s: float = 60.0) -> int:
         """Wait until a version is AVAILABLE and return its number (the newest, if several are).
@@ -236,7 +228,7 @@ class IntentRecClient:
         pause = 0.05
         while True:
             try:
-                states = self.status()
+                states = self._status(min(self.timeout_s, max(deadline - time.monotonic(), 1.0)))
                 ready = [entry.version for entry in states if entry.state == "AVAILABLE"]
                 if ready:
                     return ready[0]
@@ -245,13 +237,22 @@ class IntentRecClient:
                 reason = str(error)
             if time.monotonic() + pause > deadline:
                 raise ServerUnavailableError(
-                    f"{self._where('no version')} became available within {timeout_s:g} s, so look at the "
-                    f"server's log ({(reason or 'it has no version').rstrip('.')})."
+                    f"{self._where('No version')} became available within {timeout_s:g} s, so look at the "
+                    f"server's log ({(reason or 'it has No version').rstrip('.')})."
                 )
             time.sleep(pause)
             pause = min(2 * pause, 1.0)
 
     # ---- how --------------------------------------------------------------------------------------------
+
+    def _status(self, timeout_s: float) -> tuple[VersionStatus, ...]:
+        request = pb.GetModelStatusRequest(model_spec=self._model_spec())
+        response = self._channel.status(request, timeout_s, self._where("the status"))
+        found = [
+            VersionStatus(entry.version, _state_name(entry.state), entry.status.error_message)
+            for entry in response.model_version_status
+        ]
+        return tuple(sorted(found, key=lambda entry: -entry.version))
 
     def _ask(
         self,
@@ -261,10 +262,7 @@ class IntentRecClient:
         extra: Callable[[SignatureInfo], _Arrays] = lambda _: {},
     ) -> tuple[_Arrays, int] | None:
         """Run a history signature; `None` for a batch of nobody."""
-        if not isinstance(histories, Sequence) or isinstance(histories, (str, bytes)):
-            raise InvalidInputError(
-                f"histories is of type {type(histories).__name__}, so pass a list with one history a user."
-            )
+        _check_batch(histories)
         if not histories:
             return None
         now = check_time("request_time", int(time.time()) if request_time is None else request_time)
@@ -284,8 +282,8 @@ class IntentRecClient:
         outputs, version = self._run(name, build)
         if any(array.shape[:1] != (len(histories),) for array in outputs.values()):
             raise ServerError(
-                f"Version {version} did not answer {self._where(f'signature {name!r}')} with one row a history "
-                f"for {len(histories)} histories, so export the model again."
+                f"Version {version} answered {self._where(f'signature {name!r}')} with other than one row "
+                f"for each of {len(histories)} histories, so export the model again."
             )
         return outputs, version
 
@@ -352,20 +350,32 @@ class IntentRecClient:
         return f"{what} of model {self.model!r}{version}{label} at {self.server}"
 
 
-def _exclude_array(excludes: Sequence[Sequence[str]] | None, rows: int) -> NDArray[Any]:
-    """Ids not to recommend as object `[B, E]`, E at least 1, padded with `""`."""
-    lists = [()] * rows if excludes is None else excludes
-    if len(lists) != rows:
+def _check_batch(histories: Any) -> None:
+    if not isinstance(histories, Sequence) or isinstance(histories, (str, bytes)):
         raise InvalidInputError(
-            f"excludes has {len(lists)} lists for {rows} histories, so pass one for each."
+            f"histories is of type {type(histories).__name__}, so pass a list with one history a user."
         )
-    for ids in lists:
-        if isinstance(ids, (str, bytes)) or not all(isinstance(item, (str, bytes)) for item in ids):
-            raise InvalidInputError(f"exclude is {shown(ids)}, so pass a list of item ids, each a text.")
+
+
+def _exclude_array(excludes: Sequence[Iterable[str]] | None, rows: int) -> NDArray[Any]:
+    """Ids not to recommend as object `[B, E]`, E at least 1, padded with `""`."""
+    given: Any = [()] * rows if excludes is None else excludes
+    if not isinstance(given, Sequence) or len(given) != rows:
+        raise InvalidInputError(
+            f"excludes is {shown(excludes)} for {rows} histories, so pass one list of ids for each."
+        )
+    lists = [_check_ids(ids) for ids in given]
     array = np.full((rows, max([1, *map(len, lists)])), "", dtype=object)
     for row, ids in enumerate(lists):
-        array[row, : len(ids)] = list(ids)
+        array[row, : len(ids)] = ids
     return array
+
+
+def _check_ids(ids: Any) -> list[str]:
+    listed = list(ids) if isinstance(ids, Iterable) and not isinstance(ids, (str, bytes)) else None
+    if listed is None or not all(isinstance(item, (str, bytes)) for item in listed):
+        raise InvalidInputError(f"exclude is {shown(ids)}, so pass a list of item ids, each a text.")
+    return listed
 
 
 def _state_name(state: int) -> str:

@@ -86,6 +86,6 @@ def shown(value: object, limit: int = 60) -> str:
     """`value` on one short line for a message; Python refuses to write out enormous numbers."""
     try:
         text = " ".join(repr(value).split())
-    except Exception:  # noqa: BLE001 - a caller's __repr__ may do anything
+    except Exception:  # a caller's __repr__ may do anything
         text = "something unprintable"
     return text if len(text) <= limit else text[: limit - 3] + "..."

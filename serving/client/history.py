@@ -107,7 +107,9 @@ def _check_event(where: str, event: Any, columns: Mapping[str, TensorInfo]) -> d
         if key not in columns:
             close = difflib.get_close_matches(str(key), columns, n=1)
             hint = f"did you mean {close[0]!r}" if close else f"the model knows {', '.join(columns)}"
-            raise InvalidInputError(f"{where} has the unknown key {shown(key)}, so rename or drop it ({hint}).")
+            raise InvalidInputError(
+                f"{where} has the unknown key {shown(key)}, so rename or drop it ({hint})."
+            )
     for key in REQUIRED:
         if fields.get(key) is None:
             raise InvalidInputError(f"{where} has no {key!r}, so add it to the event.")
@@ -144,7 +146,8 @@ def _text(where: str, value: Any) -> str | bytes:
         for label in labels:
             if LABEL_SEPARATOR in label:
                 raise InvalidInputError(
-                    f"{where} has the label {shown(label)}, so rename it: {LABEL_SEPARATOR!r} separates labels."
+                    f"{where} has the label {shown(label)}, so rename it, for {LABEL_SEPARATOR!r} "
+                    f"separates labels."
                 )
         return LABEL_SEPARATOR.join(labels)
     raise _refusal(where, value, "text (or a list of texts for several labels)")

@@ -77,8 +77,13 @@ class SignatureInfo:
         Raises:
             InvalidInputError: anything that the server would refuse.
         """
-        missing = sorted(set(self.inputs) - set(arrays))
-        extra = sorted(set(arrays) - set(self.inputs))
+        if not isinstance(arrays, Mapping):
+            raise InvalidInputError(
+                f"The arrays for signature {self.name!r} are of type {type(arrays).__name__}, so pass a dict "
+                f"of {sorted(self.inputs)}."
+            )
+        missing = sorted(set(self.inputs) - set(map(str, arrays)))
+        extra = sorted(set(map(str, arrays)) - set(self.inputs))
         if missing or extra:
             problem = f"lacks {missing}" if missing else f"has no input {extra}"
             raise InvalidInputError(

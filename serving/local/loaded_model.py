@@ -97,7 +97,7 @@ def _read_signature_defs(directory: Path) -> dict[str, meta_graph_pb2.SignatureD
         raise ValueError(f"{path} cannot be read ({_one_line(error)}).") from error
     for graph in saved.meta_graphs:
         if tf.saved_model.SERVING in graph.meta_info_def.tags:
-            return {name: definition for name, definition in graph.signature_def.items()}
+            return dict(graph.signature_def)
     raise ValueError(f"{path} has no graph tagged 'serve', so export it with tf.saved_model.save.")
 
 

@@ -6,7 +6,6 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
@@ -14,9 +13,6 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 from serving.local.errors import LocalServerError
 from serving.local.services import ModelService, PredictionService
 from serving.local.version_store import VersionStore
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class LocalServer:
@@ -55,7 +51,7 @@ class LocalServer:
         for name, number in (
             ("poll_s", poll_s),
             ("max_message_mb", max_message_mb),
-            ("threads", threads or 1),
+            ("threads", 1 if threads is None else threads),
         ):
             if not number > 0:
                 raise LocalServerError(f"{name} is {number!r}, so pass a number above 0.")
@@ -82,7 +78,7 @@ class LocalServer:
         current = self._store.current
         return current.version if current else None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> LocalServer:  # typing.Self is Python 3.11
         self.start()
         return self
 

@@ -56,6 +56,8 @@ def serve(
         number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)
     }
     try:
+        if ready_file is not None:
+            Path(ready_file).unlink(missing_ok=True)  # one that a killed server left behind
         server = LocalServer(base_path, model, port, host, poll_s, threads, max_message_mb)
         server.start()
         try:
@@ -73,12 +75,6 @@ def serve(
     except LocalServerError as error:
         print(error, file=sys.stderr)
         return 1
-    except OSError as error:
-        print(
-            f"Cannot write the ready file {ready_file} ({error.strerror}), so choose another path.",
-            file=sys.stderr,
-        )
-        return 1
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -87,7 +83,12 @@ def serve(
 
 def _write_atomically(path: Path, text: str) -> None:
     """Write so that a reader sees nothing or everything."""
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise LocalServerError(
+            f"Cannot write the ready file {path} ({error.strerror}), so choose another path."
+        ) from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)

@@ -35,7 +35,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._model = model
         self._store = store
 
-    def Predict(
+    def Predict(  # noqa: N802
         self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
     ) -> predict_pb2.PredictResponse:
         """Run a signature of the version asked for."""
@@ -48,10 +48,10 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             response.model_spec.version.value = loaded.version
             response.model_spec.signature_name = signature or "serving_default"
             return response
-        except Exception as error:  # noqa: BLE001 - becomes a status
+        except Exception as error:  # becomes a status
             _decline(context, error, "Predict")
 
-    def GetModelMetadata(
+    def GetModelMetadata(  # noqa: N802
         self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """The signatures of the version asked for."""
@@ -69,7 +69,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             response.model_spec.version.value = loaded.version
             response.metadata[_SIGNATURES].Pack(signatures)
             return response
-        except Exception as error:  # noqa: BLE001 - becomes a status
+        except Exception as error:  # becomes a status
             _decline(context, error, "GetModelMetadata")
 
 
@@ -85,7 +85,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         self._model = model
         self._store = store
 
-    def GetModelStatus(
+    def GetModelStatus(  # noqa: N802
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """The states of one version or of all."""
@@ -99,7 +99,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
                     entry.status.error_code = grpc.StatusCode.FAILED_PRECONDITION.value[0]
                     entry.status.error_message = state.error
             return response
-        except Exception as error:  # noqa: BLE001 - becomes a status
+        except Exception as error:  # becomes a status
             _decline(context, error, "GetModelStatus")
 
 

@@ -127,7 +127,7 @@ class VersionStore:
         while not self._stopping.wait(self._poll_s):
             try:
                 self.refresh()
-            except Exception:  # noqa: BLE001 - the watcher outlives whatever a file system does
+            except Exception:  # the watcher outlives whatever a file system does
                 _LOG.exception("Looking for versions of %r failed; it will be tried again.", self._model)
 
     def _on_disk(self) -> list[tuple[int, Path]]:
@@ -149,7 +149,7 @@ class VersionStore:
         self._set_state(version, "LOADING")
         try:
             model = LoadedModel(directory)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong, the old version goes on
+        except Exception as error:  # whatever is wrong, the old version goes on
             self._failures[version] = _Failure(fingerprint, time.monotonic())
             self._set_state(version, "END", str(error))
             _LOG.error("Version %d of %r is skipped: %s", version, self._model, error)

@@ -17,16 +17,16 @@ LARGEST_K = 5
 CATALOGUE = ["1", "2", "3", "4", "5", "6"]  # scored 6, 5, 4, 3, 2, 1
 
 
-def _export(directory: Path) -> None:
+def _export(directory: Path, length: int) -> None:
     import tensorflow as tf
 
-    strings = tf.TensorSpec([None, LENGTH], tf.string)
+    strings = tf.TensorSpec([None, length], tf.string)
     events = {
         "item_id": strings,
-        "timestamp": tf.TensorSpec([None, LENGTH], tf.int64),
+        "timestamp": tf.TensorSpec([None, length], tf.int64),
         "action_type": strings,
         "genres": strings,
-        "duration": tf.TensorSpec([None, LENGTH], tf.float32),
+        "duration": tf.TensorSpec([None, length], tf.float32),
         "request_time": tf.TensorSpec([None], tf.int64),
     }
 
@@ -38,7 +38,7 @@ def _export(directory: Path) -> None:
         return tf.gather(tf.constant(names), order), values
 
     class Model(tf.Module):
-        """`intent` counts, `item` ranks a fixed catalogue, `embed` echoes the history, `slow` takes its time."""
+        """`intent` counts, `item` ranks a fixed catalogue, `embed` echoes the history, `slow` is slow."""
 
         def intent(self, **inputs: Any) -> dict[str, Any]:
             """action_type: share of play and skip; genre: whether the last event has the label."""
@@ -47,7 +47,9 @@ def _export(directory: Path) -> None:
             total = tf.maximum(plays + skips, 1.0)
             label, score = best_first(["play", "skip"], tf.stack([plays / total, skips / total], 1))
             last = inputs["genres"][:, -1]
-            has = [tf.cast(tf.strings.regex_full_match(last, rf"(.*\|)?{g}(\|.*)?"), tf.float32) for g in "xyz"]
+            has = [
+                tf.cast(tf.strings.regex_full_match(last, rf"(.*\|)?{g}(\|.*)?"), tf.float32) for g in "xyz"
+            ]
             genre, genre_score = best_first(["x", "y", "z"], tf.stack(has, 1))
             gap = tf.cast(inputs["request_time"] - tf.reduce_max(inputs["timestamp"], 1), tf.float32)
             return {
@@ -69,7 +71,7 @@ def _export(directory: Path) -> None:
             return {"item_id": names, "score": scores}
 
         def embed(self, **inputs: Any) -> dict[str, Any]:
-            """intent_embedding: the timestamps; item_state: item numbers, durations, length of action_type."""
+            """intent_embedding: timestamps; item_state: item numbers, durations, lengths of action_type."""
             ids = inputs["item_id"]
             numbers = tf.strings.to_number(tf.where(ids == "", "0", ids))
             sizes = tf.cast(tf.strings.length(inputs["action_type"]), tf.float32)
@@ -103,7 +105,15 @@ def _export(directory: Path) -> None:
 def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One exported SavedModel, to be copied under version numbers."""
     directory = tmp_path_factory.mktemp("export") / "model"
-    _export(directory)
+    _export(directory, LENGTH)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def longer_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model for histories of two events more."""
+    directory = tmp_path_factory.mktemp("export") / "longer"
+    _export(directory, LENGTH + 2)
     return directory
 
 
@@ -121,7 +131,9 @@ def add_version(saved_model: Path) -> Callable[[Path, int], Path]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, add_version: Callable[[Path, int], Path]) -> Iterator[Any]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, add_version: Callable[[Path, int], Path]
+) -> Iterator[Any]:
     """A running server of version 7, shared by the tests that do not change it."""
     from serving.local import LocalServer
 

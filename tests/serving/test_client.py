@@ -6,6 +6,8 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from serving.client import (
     ServerUnavailableError,
     SignatureError,
 )
+from serving.local import LocalServer
 
 HISTORY = [
     {"item_id": "2", "timestamp": 300, "action_type": "play", "genres": ["x", "z"], "duration": 3.0},
@@ -82,6 +85,7 @@ def test_recommend_excludes_and_drops_unfilled_entries(client: IntentRecClient) 
     answer = client.recommend(HISTORY, k=5, exclude=["4", "unknown"])
     assert answer.items == (ScoredItem("3", 4.0), ScoredItem("5", 2.0), ScoredItem("6", 1.0))
     assert answer.model_version == 7
+    assert client.recommend([], k=1, exclude=(str(n) for n in range(5))).items == (ScoredItem("5", 2.0),)
     assert client.recommend([], k=2).items == (ScoredItem("1", 6.0), ScoredItem("2", 5.0))
 
 
@@ -107,7 +111,9 @@ def test_k_must_be_a_positive_whole_number(client: IntentRecClient, k: Any) -> N
 
 
 def test_k_beyond_the_model_is_one_sentence(client: IntentRecClient) -> None:
-    with pytest.raises(InvalidInputError, match="k is 6 but model 'intentrec' was exported to return 5") as caught:
+    with pytest.raises(
+        InvalidInputError, match="k is 6 but model 'intentrec' was exported to return 5"
+    ) as caught:
         client.recommend([], k=6)
     _assert_sentence(caught.value)
 
@@ -121,7 +127,10 @@ def test_k_beyond_the_model_is_one_sentence(client: IntentRecClient) -> None:
         (lambda c: c.intent([], request_time=-5), "request_time is -5"),
         (lambda c: c.recommend([], k=1, exclude="12"), "exclude is '12'"),
         (lambda c: c.recommend([], k=1, exclude=[1]), r"exclude is \[1\]"),
-        (lambda c: c.recommend_batch([[], []], k=1, excludes=[[]]), "1 lists for 2 histories"),
+        (lambda c: c.recommend_batch([[], []], k=1, excludes=[[]]), "for 2 histories, so pass one list"),
+        (lambda c: c.recommend([], k=1, exclude=None), "exclude is None"),
+        (lambda c: c.recommend_batch([[]], k=1, excludes=3), "excludes is 3"),
+        (lambda c: c.recommend_batch(3), "histories is of type int"),
         (lambda c: c.intent_batch("ab"), "histories is of type str"),
         (lambda c: c.intent_batch([{"item_id": "1"}]), "History 0 is of type dict"),
     ],
@@ -133,7 +142,9 @@ def test_wrong_calls_are_one_sentence(client: IntentRecClient, call: Any, words:
 
 
 def test_ids_that_are_no_utf8_are_sent_as_they_are(client: IntentRecClient) -> None:
-    assert len(client.recommend([], k=5, exclude=[b"\xff".decode("utf-8", "surrogateescape"), "1"]).items) == 5
+    assert (
+        len(client.recommend([], k=5, exclude=[b"\xff".decode("utf-8", "surrogateescape"), "1"]).items) == 5
+    )
     with pytest.raises(InvalidInputError, match="not valid Unicode"):
         client.recommend([], k=1, exclude=["\ud800"])
 
@@ -163,6 +174,7 @@ def test_predict_is_a_raw_door(client: IntentRecClient) -> None:
     ("arrays", "words"),
     [
         (_arrays(duration=None), r"lacks \['duration'\]"),
+        (None, "are of type NoneType, so pass a dict"),
         (_arrays(extra=[1]), r"has no input \['extra'\]"),
         (_arrays(timestamp=np.zeros((1, 4), np.int32)), "int32 cannot be sent as int64"),
         (_arrays(timestamp=[["a"] * 4]), "'timestamp'.*wants int64 but holds values like"),
@@ -174,7 +186,9 @@ def test_predict_is_a_raw_door(client: IntentRecClient) -> None:
         (_arrays(item_id=[["a"], ["b", "c"]]), "ragged"),
     ],
 )
-def test_predict_refuses_what_does_not_fit(client: IntentRecClient, arrays: dict[str, Any], words: str) -> None:
+def test_predict_refuses_what_does_not_fit(
+    client: IntentRecClient, arrays: dict[str, Any], words: str
+) -> None:
     with pytest.raises(InvalidInputError, match=words) as caught:
         client.predict("intent", arrays)
     _assert_sentence(caught.value)
@@ -190,13 +204,15 @@ def test_status_and_readiness(client: IntentRecClient) -> None:
     assert [(entry.version, entry.state, entry.error) for entry in client.status()] == [(7, "AVAILABLE", "")]
     assert client.wait_until_ready(5) == 7
     assert client.event_columns() == {
-        "action_type": "string", "duration": "float32", "genres": "string", "item_id": "string", "timestamp": "int64",
-    }  # fmt: skip
+        "action_type": "string",
+        "duration": "float32",
+        "genres": "string",
+        "item_id": "string",
+        "timestamp": "int64",
+    }
 
 
-@pytest.mark.parametrize(
-    "options", [{"model": "other"}, {"version": 99}, {"version": 99, "model": "other"}]
-)
+@pytest.mark.parametrize("options", [{"model": "other"}, {"version": 99}, {"version": 99, "model": "other"}])
 def test_unknown_model_and_version(server: Any, options: dict[str, Any]) -> None:
     with IntentRecClient(server.address, **options) as client:
         for call in (client.status, lambda: client.intent([])):
@@ -219,7 +235,7 @@ def test_deadline(silent_port: int) -> None:
     start = time.monotonic()
     with (
         IntentRecClient(f"127.0.0.1:{silent_port}", timeout_s=0.2) as client,
-        pytest.raises(DeadlineError, match="No answer within 0.2 s") as caught,
+        pytest.raises(DeadlineError, match=r"No answer within 0.2 s") as caught,
     ):
         client.intent([])
     _assert_sentence(caught.value)
@@ -238,17 +254,27 @@ def test_server_down_is_one_sentence_after_quick_retries() -> None:
     start = time.monotonic()
     with (
         IntentRecClient(f"127.0.0.1:{_free_port()}", timeout_s=5) as client,
-        pytest.raises(ServerUnavailableError, match="Cannot reach .* check the address") as caught,
+        pytest.raises(ServerUnavailableError, match=r"Cannot reach .* check the address") as caught,
     ):
         client.intent([])
     _assert_sentence(caught.value)
     assert time.monotonic() - start < 4.0
 
 
+def test_waiting_for_a_silent_server_ends_in_time(silent_port: int) -> None:
+    start = time.monotonic()
+    with (
+        IntentRecClient(f"127.0.0.1:{silent_port}", timeout_s=30) as client,
+        pytest.raises(ServerUnavailableError, match=r"became available within 0.3 s"),
+    ):
+        client.wait_until_ready(0.3)
+    assert time.monotonic() - start < 3.0
+
+
 def test_waiting_in_vain_says_why() -> None:
     with (
         IntentRecClient(f"127.0.0.1:{_free_port()}", timeout_s=1) as client,
-        pytest.raises(ServerUnavailableError, match="became available within 0.3 s.*Cannot reach") as caught,
+        pytest.raises(ServerUnavailableError, match=r"became available within 0.3 s.*Cannot reach") as caught,
     ):
         client.wait_until_ready(0.3)
     _assert_sentence(caught.value)
@@ -268,6 +294,29 @@ def test_a_hundred_thousand_elements(client: IntentRecClient) -> None:
     answers = client.intent_batch([history] * 5000, request_time=10)
     assert len(answers) == 5000
     assert answers[-1].embedding.tolist() == [0.0, 0.0, 6.0]
+
+
+def test_two_hundred_and_fifty_six_callers_share_a_client(client: IntentRecClient) -> None:
+    def ask(number: int) -> list[float]:
+        return client.intent([], request_time=number).embedding.tolist()
+
+    with ThreadPoolExecutor(256) as pool:
+        assert list(pool.map(ask, range(256))) == [[0.0, 0.0, float(number)] for number in range(256)]
+
+
+def test_a_new_version_with_another_signature_is_adopted(
+    tmp_path: Path, add_version: Any, longer_model: Path
+) -> None:
+    history = [{"item_id": str(n), "timestamp": n} for n in range(1, 10)]
+    add_version(tmp_path, 1)
+    with LocalServer(tmp_path, poll_s=0.05) as server, IntentRecClient(server.address) as client:
+        assert len(client.embed(history).intent_embedding) == 4
+        longer_model.rename(tmp_path / "2")
+        deadline = time.monotonic() + 15
+        while server.version != 2 and time.monotonic() < deadline:
+            assert len(client.embed(history).intent_embedding) in (4, 6)
+        answer = client.embed(history)
+        assert (answer.model_version, answer.intent_embedding.tolist()) == (2, [4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
 
 
 def test_closed_client(server: Any) -> None:

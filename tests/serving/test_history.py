@@ -42,7 +42,14 @@ def _event(item: Any = "a", timestamp: Any = 100, **more: Any) -> dict[str, Any]
 
 
 def test_the_columns_are_those_with_one_value_an_event() -> None:
-    assert list(SIGNATURE.event_columns) == ["action_type", "clicked", "duration", "item_id", "position", "timestamp"]
+    assert list(SIGNATURE.event_columns) == [
+        "action_type",
+        "clicked",
+        "duration",
+        "item_id",
+        "position",
+        "timestamp",
+    ]
 
 
 def test_short_histories_are_padded_on_the_left_and_sorted() -> None:
@@ -69,8 +76,8 @@ def test_long_histories_keep_the_newest_events() -> None:
 
 
 def test_events_of_the_same_second_keep_their_order() -> None:
-    arrays = encode_histories(SIGNATURE, [[_event("x", 7), _event("y", 7), _event("b", 6), _event("z", 7)]])
-    assert arrays["item_id"].tolist() == [["x", "y", "z"]]
+    arrays = encode_histories(SIGNATURE, [[_event("z", 7), _event("x", 7), _event("b", 6), _event("y", 7)]])
+    assert arrays["item_id"].tolist() == [["z", "x", "y"]]
 
 
 def test_dataclasses_none_and_label_lists() -> None:
@@ -95,9 +102,12 @@ def test_the_callers_events_are_not_changed() -> None:
 @pytest.mark.parametrize(
     ("history", "words"),
     [
-        ([_event(actoin_type="play")], "event 0 has the unknown key 'actoin_type'.*did you mean 'action_type'"),
+        (
+            [_event(actoin_type="play")],
+            "event 0 has the unknown key 'actoin_type'.*did you mean 'action_type'",
+        ),
         ([_event(exclude_item_id="x")], "unknown key 'exclude_item_id'"),
-        ([_event(**{"zzz": 1})], "the model knows action_type, clicked"),
+        ([_event(zzz=1)], "the model knows action_type, clicked"),
         ([_event(), {"item_id": "b"}], "event 1 has no 'timestamp'"),
         ([_event(item=None)], "event 0 has no 'item_id'"),
         ([_event(item="")], "'item_id' of event 0 is empty"),

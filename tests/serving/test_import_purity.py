@@ -19,7 +19,11 @@ print(json.dumps([seconds, sorted(name for name in sys.modules if "." not in nam
 
 def _import(module: str) -> tuple[float, set[str]]:
     done = subprocess.run(
-        [sys.executable, "-c", _PROBE.format(module=module)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", _PROBE.format(module=module)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     seconds, modules = json.loads(done.stdout)
     return seconds, set(modules)
@@ -28,7 +32,17 @@ def _import(module: str) -> tuple[float, set[str]]:
 @pytest.mark.parametrize("module", ["serving.client", "serving.ask"])
 def test_no_heavy_module_and_less_than_a_second(module: str) -> None:
     tries = [_import(module) for _ in range(3)]
-    heavy = {"tensorflow", "tf_keras", "keras", "pandas", "pyarrow", "yaml", "pydantic", "intentrec_tf", "pipelines"}
+    heavy = {
+        "tensorflow",
+        "tf_keras",
+        "keras",
+        "pandas",
+        "pyarrow",
+        "yaml",
+        "pydantic",
+        "intentrec_tf",
+        "pipelines",
+    }
     assert {"numpy", "grpc"} <= tries[0][1]
     assert not tries[0][1] & heavy
     assert min(seconds for seconds, _ in tries) < 1.0

@@ -140,16 +140,30 @@ def _shapeless() -> predict_pb2.PredictRequest:
         (lambda: _request(signature="rank"), "FAILED_PRECONDITION", "'rank' not found, so use one of"),
         (lambda: _request(_inputs(genres=None)), "INVALID_ARGUMENT", r"missing the inputs \['genres'\]"),
         (lambda: _request(_inputs(odd=1)), "INVALID_ARGUMENT", r"unknown inputs \['odd'\]"),
-        (lambda: _request(_inputs(timestamp=np.zeros((1, 4), np.int32))), "INVALID_ARGUMENT", "int32, so send int64"),
-        (lambda: _request(_inputs(request_time=np.zeros((1, 1), np.int64))), "INVALID_ARGUMENT", r"shape \[1, 1\]"),
-        (lambda: _request(_inputs(genres=np.array([["a"]], object))), "INVALID_ARGUMENT", r"fits \(None, 4\)"),
+        (
+            lambda: _request(_inputs(timestamp=np.zeros((1, 4), np.int32))),
+            "INVALID_ARGUMENT",
+            "int32, so send int64",
+        ),
+        (
+            lambda: _request(_inputs(request_time=np.zeros((1, 1), np.int64))),
+            "INVALID_ARGUMENT",
+            r"shape \[1, 1\]",
+        ),
+        (
+            lambda: _request(_inputs(genres=np.array([["a"]], object))),
+            "INVALID_ARGUMENT",
+            r"fits \(None, 4\)",
+        ),
         (_damaged, "INVALID_ARGUMENT", "'timestamp' do not fit its shape"),
         (_shapeless, "INVALID_ARGUMENT", "'timestamp' has no definite shape"),
         (lambda: _with_filter("nothing"), "INVALID_ARGUMENT", r"names \['nothing'\]"),
         (_with_label, "INVALID_ARGUMENT", "label 'canary'"),
     ],
 )
-def test_refusals_have_the_codes_of_tensorflow_serving(stub: Any, request_of: Any, code: str, words: str) -> None:
+def test_refusals_have_the_codes_of_tensorflow_serving(
+    stub: Any, request_of: Any, code: str, words: str
+) -> None:
     with pytest.raises(grpc.RpcError, match=words) as caught:
         stub.Predict(request_of(), timeout=10)
     assert caught.value.code().name == code
@@ -287,7 +301,9 @@ def test_an_empty_directory_appearing_first_is_waited_for(tmp_path: Path, add_ve
         _wait_for(lambda: server.version == 2)
 
 
-def test_the_older_version_takes_over_when_the_newest_is_deleted(tmp_path: Path, add_version: AddVersion) -> None:
+def test_the_older_version_takes_over_when_the_newest_is_deleted(
+    tmp_path: Path, add_version: AddVersion
+) -> None:
     add_version(tmp_path, 1)
     newest = add_version(tmp_path, 2)
     with LocalServer(tmp_path, poll_s=0.05) as server, IntentRecClient(server.address) as client:
@@ -321,7 +337,7 @@ def test_nothing_to_serve_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(LocalServerError, match="has no numeric version directory"):
         LocalServer(tmp_path).start()
     (tmp_path / "1").mkdir()
-    with pytest.raises(LocalServerError, match="None of the 1 versions.*holds no saved_model.pb"):
+    with pytest.raises(LocalServerError, match=r"None of the 1 versions.*holds no saved_model.pb"):
         LocalServer(tmp_path).start()
 
 
@@ -330,7 +346,9 @@ def test_a_port_in_use_is_one_sentence(server: LocalServer) -> None:
         LocalServer(server.base_path, port=server.port).start()
 
 
-@pytest.mark.parametrize("options", [{"port": -1}, {"port": 70000}, {"poll_s": 0}, {"max_message_mb": -1}])
+@pytest.mark.parametrize(
+    "options", [{"port": -1}, {"port": 70000}, {"threads": 0}, {"poll_s": 0}, {"max_message_mb": -1}]
+)
 def test_senseless_options_are_one_sentence(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(LocalServerError, match="so pass a number"):
         LocalServer(tmp_path, **options)
@@ -339,10 +357,13 @@ def test_senseless_options_are_one_sentence(tmp_path: Path, options: dict[str, A
 def test_serve_without_a_model_returns_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = signal.getsignal(signal.SIGTERM)
     ready = tmp_path / "ready"
+    ready.write_text("127.0.0.1:1\n")  # left behind by a killed server
     assert serve(tmp_path, port=0, ready_file=ready) == 1
     written = capsys.readouterr()
     assert written.out == ""
-    assert re.fullmatch(r"[^\n]+ has no numeric version directory, so export a model there first\.\n", written.err)
+    assert re.fullmatch(
+        r"[^\n]+ has no numeric version directory, so export a model there first\.\n", written.err
+    )
     assert not ready.exists()
     assert signal.getsignal(signal.SIGTERM) == before
 
@@ -370,7 +391,9 @@ def test_a_process_announces_itself_drains_on_sigterm_and_leaves_nothing(
         answers: list[dict[str, Any]] = []
         with IntentRecClient(address, timeout_s=30) as client:
             assert client.intent([]).model_version == 3
-            running = threading.Thread(target=lambda: answers.append(client.predict("slow", {"steps": [20000]})))
+            running = threading.Thread(
+                target=lambda: answers.append(client.predict("slow", {"steps": [20000]}))
+            )
             running.start()
             time.sleep(0.2)
             assert running.is_alive(), "the slow request must still run when the signal arrives"
@@ -382,7 +405,10 @@ def test_a_process_announces_itself_drains_on_sigterm_and_leaves_nothing(
             process.kill()
             process.communicate()
     assert process.returncode == 0, err
-    assert out.splitlines() == [f"Serving intentrec version 3 on {address}", f"Stopping intentrec on {address}"]
+    assert out.splitlines() == [
+        f"Serving intentrec version 3 on {address}",
+        f"Stopping intentrec on {address}",
+    ]
     assert len(answers) == 1
     assert not ready.exists()
     with pytest.raises(ProcessLookupError):

@@ -38,7 +38,10 @@ def test_predict_request() -> None:
         return request
 
     ours, official = fill(pb.PredictRequest()), fill(predict_pb2.PredictRequest())
-    for key, value in {"x": np.arange(6, dtype=np.int64).reshape(2, 3), "y": np.ones((2, 2), np.float32)}.items():
+    for key, value in {
+        "x": np.arange(6, dtype=np.int64).reshape(2, 3),
+        "y": np.ones((2, 2), np.float32),
+    }.items():
         ours.inputs[key].CopyFrom(encode_tensor(value))
         official.inputs[key].CopyFrom(tf.make_tensor_proto(value))
     _assert_same(ours, official)
@@ -84,7 +87,8 @@ def test_every_value_field_of_a_tensor(field: str, values: list) -> None:
 
 def test_data_types_have_the_official_numbers() -> None:
     official = dict(types_pb2.DataType.items())
-    assert {name: official[name] for name in pb.DataType.keys()} == dict(pb.DataType.items())
+    ours = dict(pb.DataType.items())
+    assert {name: official[name] for name in ours} == ours
 
 
 def test_metadata_response_is_read_although_its_any_names_an_official_type() -> None:

@@ -25,7 +25,7 @@ TITLES = {"1": "Toy Story (1995)", "3": "千と千尋の神隠し"}
 
 
 def test_intents_in_ascii() -> None:
-    # 40 columns - margin 2 - name 11 - gaps 2 + 2 - percentage 6 = bars of 17 columns: 0.75 * 17 = 12.75 -> 13
+    # 40 columns less margin 2, name 11, gaps 2 + 2, percentage 6: bars of 17 columns, 0.75 of 17 is 12.75
     assert render_intents(PREDICTION, Canvas(40, unicode=False)).splitlines() == [
         "Intent action_type:",
         "  play         #############       75.0%",
@@ -55,7 +55,7 @@ def test_recommendations_in_unicode() -> None:
     assert lines[2].startswith("  2. 22 ")
     assert lines[3].startswith("  3. 千と千尋の神隠し [3]  ")
     bars = [line.count("█") for line in lines[1:]]
-    assert bars[0] == 2 * bars[1] > 10
+    assert bars[0] // 2 == bars[1] >= 10
     assert bars[2] == 0
     assert {columns_of(line) for line in lines[1:]} == {60}
 
@@ -121,7 +121,9 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
 
 
 @pytest.mark.parametrize(("encoding", "unicode"), [("utf-8", True), ("ascii", False), ("latin-1", False)])
-def test_the_stream_decides_about_unicode(encoding: str, unicode: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stream_decides_about_unicode(
+    encoding: str, unicode: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "72")
     assert Canvas.of(io.TextIOWrapper(io.BytesIO(), encoding=encoding)) == Canvas(72, unicode)
     monkeypatch.setenv("COLUMNS", "7")

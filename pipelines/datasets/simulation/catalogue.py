@@ -10,20 +10,24 @@ from dataclasses import dataclass
 
 from pipelines.datasets.simulation.config import DAY, START, SimulationConfig
 
-GENRES = (
-    *("Action", "Anime", "Comedy", "Crime", "Documentary", "Drama"),
-    *("Family", "Fantasy", "Horror", "Romance", "Sci-Fi", "Thriller"),
-)
 _SHOW_SHARE = {"Anime": 0.8, "Crime": 0.6, "Drama": 0.55, "Documentary": 0.4, "Action": 0.25, "Horror": 0.2}
+# fmt: off
+GENRES = (
+    "Action", "Anime", "Comedy", "Crime", "Documentary", "Drama", "Family", "Fantasy", "Horror", "Romance",
+    "Sci-Fi", "Thriller",
+)
 _ADJECTIVES = (
-    "Silent,Crimson,Broken,Golden,Hidden,Last,Electric,Frozen,Paper,Distant,Velvet,Hollow,Midnight,Wild,"
-    "Burning,Quiet,Second,Invisible,Northern,Salt,Restless,Glass,Borrowed,Iron"
-).split(",")
+    "Silent", "Crimson", "Broken", "Golden", "Hidden", "Last", "Electric", "Frozen", "Paper", "Distant",
+    "Velvet", "Hollow", "Midnight", "Wild", "Burning", "Quiet", "Second", "Invisible", "Northern",
+    "Salt", "Restless", "Glass", "Borrowed", "Iron",
+)
 _NOUNS = (
-    "Harbour,Orchard,Signal,Empire,Letters,River,Detective,Garden,Horizon,Kitchen,Lighthouse,Mirror,Planet,"
-    "Promise,Road,Season,Shadow,Summer,Theatre,Train,Village,Winter,Witness,Wolf,Island,Archive,"
-    "Carnival,Dynasty,Echo,Fable"
-).split(",")
+    "Harbour", "Orchard", "Signal", "Empire", "Letters", "River", "Detective", "Garden", "Horizon",
+    "Kitchen", "Lighthouse", "Mirror", "Planet", "Promise", "Road", "Season", "Shadow", "Summer",
+    "Theatre", "Train", "Village", "Winter", "Witness", "Wolf", "Island", "Archive", "Carnival",
+    "Dynasty", "Echo", "Fable",
+)
+# fmt: on
 _NEW_FOR = 14 * DAY
 
 

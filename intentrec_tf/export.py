@@ -1,0 +1,171 @@
+"""The serving contract: raw strings in, names and scores out, everything else inside the SavedModel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from intentrec_tf.inputs import Columns, assemble_inputs, following
+from intentrec_tf.models.intentrec import IntentRec, exclude
+from intentrec_tf.vocabulary import FIRST, OOV, Vocabulary
+
+SEPARATOR = "|"
+
+
+class Signatures(tf.Module):
+    """The signatures of a model, each a ``tf.function`` over raw inputs.
+
+    Inputs (B = batch, L = ``schema.max_history``): ``item_id`` string [B, L] padded with ``""`` on either side,
+    ``timestamp`` int64 [B, L] unix seconds, one input per event feature (string, labels of a multi-label feature
+    joined by ``|``, or float32 with NaN for missing) [B, L], and ``request_time`` int64 [B].  ``item`` also takes
+    ``exclude_item_id`` string [B, E].
+
+    * ``intent``: ``<intent>/label`` string and ``<intent>/score`` float32 [B, d_i], best first; ``attention``
+      float32 [B, M] over the intents in alphabetical order and ``embedding`` Z [B, d] (V2 and V3 only).  Holds nothing
+      of the item encoder, nor of the catalogue softmax.
+    * ``item`` = ``serving_default``: ``item_id`` string and ``score`` float32 [B, K], best first.  The score is the
+      probability before exclusion.  A place that no item is left for has id ``""`` and score 0.
+    * ``embed``: ``item_state`` float32 [B, dim] and, for V2 and V3, ``intent_embedding`` [B, d].
+
+    A user without any event gets the training shares of items and labels.
+
+    Args:
+        model: trained.
+        top_k: K, at most the number of items.
+    """
+
+    def __init__(self, model: IntentRec, top_k: int = 100) -> None:
+        super().__init__(name="signatures")
+        spec = model.spec
+        self._spec = spec
+        self.model = model
+        self.top_k = min(top_k, len(spec.items.tokens))
+        self.item_lookup = _lookup(spec.items)
+        self.item_names = tf.constant(_names(spec.items))
+        self.lookups = {
+            f.name: _lookup(spec.vocabularies[f.name])
+            for f in spec.schema.event_features
+            if f.kind != "numeric"
+        }
+        self.item_prior = tf.constant(_shares(spec.item_prior))
+        self.intent_names = sorted(spec.schema.intent_names) if model.intent_model is not None else []
+        self.labels = {name: tf.constant(spec.intent_labels[name]) for name in self.intent_names}
+        self.label_priors = {
+            name: tf.constant(_shares(spec.intent_priors[name])) for name in self.intent_names
+        }
+
+    def intent(self, **raw: tf.Tensor) -> Columns:
+        """See the class; shapes and dtypes as there."""
+        inputs, last, known = self._read(raw)
+        outputs = self.model.intent_model(inputs, training=False)
+        answer: Columns = {}
+        for name in self.intent_names:
+            predicted = tf.nn.softmax(_at(outputs["intents"][name], last))
+            scores = tf.where(known[:, None], predicted, self.label_priors[name][None])
+            order = tf.argsort(scores, direction="DESCENDING", stable=True)
+            answer[f"{name}/label"] = tf.gather(self.labels[name], order)
+            answer[f"{name}/score"] = tf.gather(scores, order, batch_dims=1)
+        if self.model.hierarchical:
+            answer["attention"] = _at(outputs["attention"], last)
+            answer["embedding"] = _at(outputs["embedding"], last)
+        return answer
+
+    def item(self, exclude_item_id: tf.Tensor, **raw: tf.Tensor) -> Columns:
+        """See the class; shapes and dtypes as there."""
+        inputs, last, known = self._read(raw)
+        state = _at(self.model(inputs, training=False)["state"], last)
+        predicted = tf.nn.softmax(self.model.item_logits(state))
+        scores = tf.where(known[:, None], predicted, self.item_prior[None])
+        never = [self.item_lookup.lookup(exclude_item_id), tf.fill([tf.shape(last)[0], 1], OOV)]
+        if self._spec.schema.exclude_seen:
+            never.append(inputs["item_id"])
+        rows = tf.pad(tf.concat(never, axis=1), [[0, 0], [1, 0]])  # row 0 is padding and never an answer
+        best, found = tf.math.top_k(exclude(scores, rows), k=self.top_k)
+        possible = tf.math.is_finite(best)
+        return {
+            "item_id": tf.where(possible, tf.gather(self.item_names, found), ""),
+            "score": tf.where(possible, best, 0.0),
+        }
+
+    def embed(self, **raw: tf.Tensor) -> Columns:
+        """See the class; shapes and dtypes as there."""
+        inputs, last, _ = self._read(raw)
+        outputs = self.model(inputs, training=False)
+        answer = {"item_state": _at(outputs["state"], last)}
+        if self.model.hierarchical:
+            answer["intent_embedding"] = _at(outputs["embedding"], last)
+        return answer
+
+    def functions(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """Concrete functions by signature name, ready for ``tf.saved_model.save``."""
+        raw = self.input_specs()
+        extra = {"exclude_item_id": tf.TensorSpec([None, None], tf.string, "exclude_item_id")}
+        concrete = {
+            "item": tf.function(self.item).get_concrete_function(**raw, **extra),
+            "embed": tf.function(self.embed).get_concrete_function(**raw),
+        }
+        if self.intent_names:
+            concrete["intent"] = tf.function(self.intent).get_concrete_function(**raw)
+        return {**concrete, "serving_default": concrete["item"]}
+
+    def input_specs(self) -> dict[str, tf.TensorSpec]:
+        """Raw inputs that every signature takes, by name."""
+        schema = self._spec.schema
+        dtypes = {"item_id": tf.string, "timestamp": tf.int64}
+        dtypes |= {f.name: tf.float32 if f.kind == "numeric" else tf.string for f in schema.event_features}
+        specs = {
+            name: tf.TensorSpec([None, schema.max_history], dtype, name) for name, dtype in dtypes.items()
+        }
+        return {**specs, "request_time": tf.TensorSpec([None], tf.int64, "request_time")}
+
+    def _read(self, raw: Columns) -> tuple[Columns, tf.Tensor, tf.Tensor]:
+        """Model inputs, the place of the newest event int32 [B], and whether there is any event, bool [B]."""
+        real = raw["item_id"] != ""
+        segment = tf.cast(real, tf.int32)
+        events: Columns = {"item_id": self.item_lookup.lookup(raw["item_id"]), "timestamp": raw["timestamp"]}
+        for feature in self._spec.schema.event_features:
+            values = raw[feature.name]
+            if feature.kind == "categorical":
+                values = self.lookups[feature.name].lookup(values)
+            elif feature.kind == "multi_label":
+                width = self._spec.event_widths[feature.name]
+                labels = tf.strings.split(values, SEPARATOR).to_tensor("", [None, None, width])
+                values = tf.ensure_shape(self.lookups[feature.name].lookup(labels), [None, None, width])
+            events[feature.name] = values
+        last = tf.reduce_max(tf.where(real, tf.range(tf.shape(real)[1])[None], 0), axis=1)
+        next_timestamp = following(raw["timestamp"], segment, raw["request_time"])
+        return assemble_inputs(self._spec, events, segment, next_timestamp), last, tf.reduce_any(real, axis=1)
+
+
+def save_model(model: IntentRec, path: str | Path, top_k: int = 100) -> None:
+    """Write the SavedModel of a model with all its signatures.
+
+    Args:
+        model: trained.
+        path: folder to be made.
+        top_k: items the ``item`` signature returns.
+    """
+    signatures = Signatures(model, top_k)
+    tf.saved_model.save(signatures, str(path), signatures=signatures.functions())
+
+
+def _lookup(vocabulary: Vocabulary) -> tf.lookup.StaticHashTable:
+    """String -> row int32; ``""`` gives 0, an unknown string the OOV row."""
+    keys = tf.constant(["", *vocabulary.tokens])
+    rows = tf.constant([0, *range(FIRST, vocabulary.size)], tf.int32)
+    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, rows), OOV)
+
+
+def _names(vocabulary: Vocabulary) -> list[str]:
+    return [vocabulary.token(row) for row in range(vocabulary.size)]
+
+
+def _shares(counts: np.ndarray) -> np.ndarray:
+    return (counts / max(float(counts.sum()), 1.0)).astype(np.float32)
+
+
+def _at(values: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+    """``values`` [B, L, d] at one place per row [B]: [B, d]."""
+    return tf.gather(values, place, batch_dims=1)

@@ -1,0 +1,290 @@
+"""The ``intentrec`` commands.  TensorFlow is imported inside the commands that need it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+import typer
+
+from intentrec_tf.schema import SchemaError
+from pipelines.validate import DataError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Know what the user came to do, then decide what to show.",
+    epilog="First time here? `intentrec demo` goes the whole way on MovieLens-100K.",
+)
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+class Split(str, Enum):
+    """How to split, on the command line."""
+
+    time = "time"
+    leave_one_out = "leave-one-out"
+
+
+class Part(str, Enum):
+    """Which part to evaluate, on the command line."""
+
+    validation = "validation"
+    test = "test"
+
+
+RunOption = Annotated[Path, typer.Option("--run", help="Folder of the training run.")]
+DataOption = Annotated[Path, typer.Option("--data", help="Folder that 'prepare' wrote.")]
+
+
+def run(argv: list[str]) -> int:
+    """Run the application; known problems become one sentence on standard error and exit code 2."""
+    try:
+        app(argv, prog_name="intentrec", standalone_mode=True)
+    except (DataError, SchemaError) as error:
+        return _complain(str(error))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        return _complain(f"option '{'.'.join(map(str, first['loc']))}': {first['msg']}.")
+    except (OSError, RuntimeError) as error:
+        return _complain(f"{type(error).__name__}: {error}")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    return 0
+
+
+@app.command(epilog="Example: `intentrec demo --out demo`")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for data, run and export.")] = Path("demo"),
+    raw: Annotated[str | None, typer.Option(help="Folder of MovieLens-100K, if at hand.")] = None,
+) -> None:
+    """Prepare, train, evaluate, export, serve and ask, on MovieLens-100K."""
+    from pipelines.demo import demo as run_demo
+
+    run_demo(out, raw)
+
+
+@app.command(epilog="Examples: `intentrec data` · `intentrec data movielens-100k`")
+def data(
+    name: Annotated[str | None, typer.Argument(help="A data set to fetch into the cache.")] = None,
+) -> None:
+    """List the known data sets, or fetch one that can be fetched."""
+    from pipelines.datasets.fetch import fetch
+    from pipelines.datasets.registry import NAMES
+
+    if name is None:
+        width = max(map(len, NAMES))
+        for known, description in NAMES.items():
+            typer.echo(f"{known:<{width}}  {description}")
+        return
+    folder = fetch(name, progress=typer.echo)
+    typer.echo(f"{name}: {folder}")
+
+
+@app.command(
+    epilog="""Examples:
+
+`intentrec prepare movielens-100k --out data/ml-100k`
+
+`intentrec prepare movielens-1m --raw ~/ml-1m --split leave-one-out --validation-users 0.1 --out data/ml-1m`
+
+`intentrec prepare tables --events log.csv --items items.csv --schema shop.yaml --out data/shop`
+
+`intentrec prepare simulated --seed 1 --out data/simulated`
+"""
+)
+def prepare(
+    dataset: Annotated[str, typer.Argument(help="Name from 'intentrec data'.")],
+    out: Annotated[Path, typer.Option(help="Output folder; appears whole or not at all.")],
+    raw: Annotated[str | None, typer.Option(help="Folder or zip of the raw data set.")] = None,
+    events: Annotated[str | None, typer.Option(help="Event log: CSV, CSV.gz or Parquet ('tables').")] = None,
+    items: Annotated[str | None, typer.Option(help="Catalogue ('tables').")] = None,
+    interests: Annotated[str | None, typer.Option(help="Declared interests ('tables').")] = None,
+    schema: Annotated[str | None, typer.Option(help="Schema YAML instead of the packaged one.")] = None,
+    split: Annotated[Split, typer.Option(help="How to split.")] = Split.time,
+    train_share: Annotated[float, typer.Option(help="Share of events before t1 (time split).")] = 0.8,
+    validation_share: Annotated[
+        float, typer.Option(help="Share of events from t1 to t2 (time split).")
+    ] = 0.1,
+    validation_users: Annotated[
+        float, typer.Option(help="Share of users with a validation event (leave-one-out).")
+    ] = 1.0,
+    min_interactions: Annotated[int, typer.Option(help="Leave out items with fewer events.")] = 1,
+    max_reject_share: Annotated[
+        float, typer.Option(help="Fail if more of a file's rows are rejected.")
+    ] = 0.2,
+    seed: Annotated[int, typer.Option(help="Of the simulated service.")] = 0,
+    size: Annotated[str | None, typer.Option(help="Of the simulated service; see 'intentrec data'.")] = None,
+) -> None:
+    """Validate a raw log, derive intents, split, and write training records.
+
+    Rejected rows are counted, printed and listed in rejected.csv with file, row, field and reason.
+    """
+    from pipelines.split import SplitConfig
+
+    splitting = SplitConfig(
+        kind=split.name,
+        train_share=train_share,
+        validation_share=validation_share,
+        validation_users=validation_users,
+    )
+    from pipelines.prepare import PrepareConfig
+    from pipelines.prepare import prepare as run_prepare
+
+    config = PrepareConfig(
+        dataset=dataset,
+        raw=raw,
+        events=events,
+        items=items,
+        interests=interests,
+        schema_file=schema,
+        seed=seed,
+        size=size,
+        split=splitting,
+        max_reject_share=max_reject_share,
+        min_interactions=min_interactions,
+    )
+    run_prepare(config, out, typer.echo)
+
+
+@app.command(
+    epilog="""Examples:
+
+`intentrec train --data data/ml-1m --run runs/v3 --config movielens-1m`
+
+`intentrec train --data data/ml-1m --run runs/v0 --set model.variant=V0 --set training.epochs=20`
+"""
+)
+def train(
+    data: DataOption,
+    run: RunOption,
+    config: Annotated[str, typer.Option(help="YAML file, or the name of a built-in one.")] = "default",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE over the configuration.")] = None,
+) -> None:
+    """Fit a model; the same command again resumes an interrupted run."""
+    from pipelines.config import RunConfig
+    from pipelines.prepared import PreparedData
+
+    prepared = PreparedData(data)
+    chosen = RunConfig.read(config, _assignments(set_ or []))
+    from pipelines.report import plot_history
+    from pipelines.run_folder import RunFolder
+    from pipelines.train import train as run_train
+
+    folder = RunFolder(run)
+    run_train(prepared, chosen, folder, typer.echo)
+    picture = run / "curves.png"
+    plot_history(folder.history, picture)
+    typer.echo(f"learning curves: {picture}")
+
+
+@app.command(epilog="Example: `intentrec evaluate --run runs/v3 --json results/v3.json`")
+def evaluate(
+    run: RunOption,
+    part: Annotated[Part, typer.Option(help="Which part; choices belong on validation.")] = Part.test,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the result here.")] = None,
+    batch: Annotated[int, typer.Option(help="Targets scored at once.", min=1)] = 64,
+    max_targets: Annotated[int | None, typer.Option(help="A random subset of this size.", min=1)] = None,
+) -> None:
+    """Rank the whole catalogue for every target, beside the baselines; score the intents."""
+    from rich.console import Console
+
+    from pipelines.evaluate import evaluate as run_evaluate
+    from pipelines.export import EVALUATION
+    from pipelines.report import evaluation_record, print_record, write_record
+    from pipelines.run_folder import RunFolder
+
+    folder = RunFolder(run)
+    model, prepared, config = folder.load_model()
+    number = {Part.validation: 1, Part.test: 2}[part]
+    record = evaluation_record(
+        run_evaluate(model, prepared, number, batch, max_targets), prepared, config, number
+    )
+    if part is Part.test and max_targets is None:
+        write_record(record, folder.folder / EVALUATION)
+    if json_file:
+        write_record(record, json_file)
+    print_record(record, Console())
+
+
+@app.command(epilog="Example: `intentrec export --run runs/v3 --out export/intentrec`")
+def export(
+    run: RunOption,
+    out: Annotated[Path, typer.Option(help="Base path; each export is a new numbered version in it.")],
+    top_k: Annotated[int, typer.Option(help="Items the 'item' signature returns.", min=1)] = 100,
+) -> None:
+    """Write a SavedModel with the signatures intent, item and embed."""
+    from pipelines.export import export as run_export
+    from pipelines.run_folder import RunFolder
+
+    typer.echo(f"exported to {run_export(RunFolder(run), out, top_k)}")
+
+
+@app.command(epilog="Example: `intentrec serve export/intentrec --port 8500`")
+def serve(
+    base_path: Annotated[Path, typer.Argument(help="Folder whose numbered folders are versions.")],
+    port: Annotated[int, typer.Option(help="TCP port; 0 picks a free one.")] = 8500,
+    host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
+    model: Annotated[str, typer.Option(help="Name to serve it under.")] = "intentrec",
+    ready_file: Annotated[Path | None, typer.Option(help="Write host:port here once ready.")] = None,
+) -> None:
+    """Serve the newest version over TensorFlow Serving's gRPC protocol, following new versions."""
+    from serving.local.serve import serve as run_serve
+
+    raise typer.Exit(run_serve(base_path, model=model, port=port, host=host, ready_file=ready_file))
+
+
+@app.command(context_settings=PASS_ON, add_help_option=False)
+def intent(context: typer.Context) -> None:
+    """Ask a server what a user is about to do (works with the base install)."""
+    _pass_on(context, "intent")
+
+
+@app.command(context_settings=PASS_ON, add_help_option=False)
+def recommend(context: typer.Context) -> None:
+    """Ask a server what to recommend to a user (works with the base install)."""
+    _pass_on(context, "recommend")
+
+
+@app.command(context_settings=PASS_ON, add_help_option=False)
+def doctor(context: typer.Context) -> None:
+    """Check this machine: Python, libraries, conflicts, data, server (works with the base install)."""
+    _pass_on(context, "doctor")
+
+
+def _pass_on(context: typer.Context, command: str) -> None:
+    from pipelines.main import main
+
+    raise typer.Exit(main([command, *context.args]))
+
+
+def _assignments(words: list[str]) -> dict[str, Any]:
+    """``["model.dim=32"] -> {"model": {"dim": 32}}``; values are JSON where they can be, else text."""
+    values: dict[str, Any] = {}
+    for word in words:
+        path, equals, text = word.partition("=")
+        keys = path.split(".")
+        if not equals or not all(keys):
+            raise DataError(f"--set {word}: is not KEY=VALUE; write for example --set model.variant=V0.")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        inner = values
+        for key in keys[:-1]:
+            inner = inner.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise DataError(f"--set {word}: '{key}' already has a value; set one or the other.")
+        inner[keys[-1]] = value
+    return values
+
+
+def _complain(sentence: str) -> int:
+    print(f"intentrec: {sentence}", file=sys.stderr)
+    return 2

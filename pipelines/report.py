@@ -1,0 +1,114 @@
+"""Evaluation results for people and for files: tables, JSON, pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.atomic import atomic_text
+from pipelines.callbacks import MONITOR, read_history
+from pipelines.config import RunConfig
+from pipelines.environment import provenance
+from pipelines.evaluate import Evaluation
+from pipelines.prepared import PreparedData
+
+PART_NAMES = {1: "validation", 2: "test"}
+_NAMES = {"intentrec": "IntentRec"}
+
+
+def evaluation_record(
+    result: Evaluation, prepared: PreparedData, config: RunConfig, part: int
+) -> dict[str, Any]:
+    """Everything a result must state (design/evaluation.md), JSON ready."""
+    schema, request = prepared.spec.schema, prepared.manifest["request"]
+    return {
+        "dataset": schema.name,
+        "fingerprint": prepared.fingerprint,
+        "part": PART_NAMES[part],
+        "protocol": {
+            "split": request["split"],
+            "min_interactions": request["min_interactions"],
+            "filter_seen": schema.exclude_seen,
+            "catalogue": "items of the training part",
+            "history": schema.max_history,
+            "ties": "file order",
+        },
+        "request_time": schema.request_time,
+        "model": config.model.variant,
+        "config": config.model_dump(mode="json"),
+        "seed": config.training.seed,
+        "targets": result.targets,
+        "targets_outside_catalogue": result.outside_catalogue,
+        "metrics": result.metrics["intentrec"],
+        "baselines": {name: values for name, values in result.metrics.items() if name != "intentrec"},
+        "intents": result.intents,
+        "data_caveats": prepared.manifest["sources"],
+        "seconds": result.seconds,
+        **provenance(),
+    }
+
+
+def write_record(record: dict[str, Any], path: Path) -> None:
+    """Write a result as JSON, whole or not at all."""
+    atomic_text(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def print_record(record: dict[str, Any], console: Console) -> None:
+    """Show a result as tables: items beside the baselines, then intents beside the majority class."""
+    split = record["protocol"]["split"]["kind"].replace("_", " ")
+    request = "used" if record["request_time"] else "not used"
+    seen = "seen items excluded" if record["protocol"]["filter_seen"] else "seen items allowed"
+    title = f"{record['dataset']}, {record['part']} part: next item over the whole catalogue"
+    items = Table(
+        title=title,
+        caption=f"{record['targets']:,} targets, split by {split}, {seen}, request time {request}",
+    )
+    columns = ("HR@1", "HR@10", "HR@20", "NDCG@10", "MRR")
+    items.add_column("system")
+    for column in columns:
+        items.add_column(column, justify="right")
+    systems = {f"IntentRec {record['model']}": record["metrics"], **record["baselines"]}
+    for name, metrics in systems.items():
+        items.add_row(
+            name, *(f"{metrics[c]:.4f}" for c in columns), style="bold" if name.startswith("Intent") else ""
+        )
+    console.print(items)
+    if record["intents"]:
+        intents = Table(title="next intent", caption="majority: always the most frequent label")
+        for name in ("intent", "accuracy", "majority", "macro F1", "log-loss", "calibration error"):
+            intents.add_column(name, justify="left" if name == "intent" else "right")
+        keys = ("accuracy", "majority_accuracy", "macro_f1", "log_loss", "ece")
+        for name, metrics in record["intents"].items():
+            intents.add_row(name, *(f"{metrics[k]:.4f}" if k in metrics else "-" for k in keys))
+        console.print(intents)
+
+
+def plot_history(history: Path, picture: Path) -> None:
+    """Draw training losses and validation scores over epochs as PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    records = read_history(history)
+    epochs = [record["epoch"] for record in records]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for name in (key for key in records[-1] if key.endswith("_loss")):
+        left.plot(
+            epochs, [record[name] for record in records], label=name.removesuffix("_loss").replace("_", " ")
+        )
+    left.set(title="training loss", xlabel="epoch", ylabel="nats")
+    for name in (MONITOR, "val_hr@10"):
+        right.plot(
+            epochs, [record[name] for record in records], label=name.removeprefix("val_").upper(), marker="."
+        )
+    right.set(title="validation, full ranking", xlabel="epoch", ylim=(0, None))
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False)
+    figure.savefig(picture, dpi=120)
+    pyplot.close(figure)
