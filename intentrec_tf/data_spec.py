@@ -40,11 +40,11 @@ class DataSpec:
     def __post_init__(self) -> None:
         for feature in self.schema.item_features:
             if len(self.catalogue[feature.name]) != self.items.size:
-                raise ValueError(f"catalogue feature '{feature.name}' does not have one row per item")
+                raise ValueError(f"catalogue feature '{feature.name}' does not have one row per item.")
         for intent in self.schema.intents:
             if len(self.intent_labels[intent.name]) < 2:
                 raise ValueError(
-                    f"intent '{intent.name}' has fewer than two labels in the training events; remove it from the schema"
+                    f"intent '{intent.name}' has fewer than two labels in the training events; take it out of the schema."
                 )
 
     def feature_size(self, feature: Feature) -> int:

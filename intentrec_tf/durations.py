@@ -18,9 +18,7 @@ def parse_span(value: int | float | str) -> int:
     if isinstance(value, str):
         match = _SPAN.fullmatch(value.strip())
         if not match:
-            raise ValueError(
-                f"'{value}' is not a time span; write for example 30m, 1h, 7d, 4w or a number of seconds"
-            )
+            raise ValueError(f"'{value}' is not a time span; write for example 30m, 1h, 7d, 4w or a number of seconds")
         seconds = int(float(match[1]) * _SECONDS[match[2]])
     else:
         seconds = int(value)

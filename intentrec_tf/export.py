@@ -45,20 +45,17 @@ class Signatures(tf.Module):
         self.item_lookup = _lookup(spec.items)
         self.item_names = tf.constant(_names(spec.items))
         self.lookups = {
-            f.name: _lookup(spec.vocabularies[f.name])
-            for f in spec.schema.event_features
-            if f.kind != "numeric"
+            f.name: _lookup(spec.vocabularies[f.name]) for f in spec.schema.event_features if f.kind != "numeric"
         }
         self.item_prior = tf.constant(_shares(spec.item_prior))
         self.intent_names = sorted(spec.schema.intent_names) if model.intent_model is not None else []
         self.labels = {name: tf.constant(spec.intent_labels[name]) for name in self.intent_names}
-        self.label_priors = {
-            name: tf.constant(_shares(spec.intent_priors[name])) for name in self.intent_names
-        }
+        self.label_priors = {name: tf.constant(_shares(spec.intent_priors[name])) for name in self.intent_names}
 
     def intent(self, **raw: tf.Tensor) -> Columns:
         """See the class; shapes and dtypes as there."""
         inputs, last, known = self._read(raw)
+        assert self.model.intent_model is not None
         outputs = self.model.intent_model(inputs, training=False)
         answer: Columns = {}
         for name in self.intent_names:
@@ -115,9 +112,7 @@ class Signatures(tf.Module):
         schema = self._spec.schema
         dtypes = {"item_id": tf.string, "timestamp": tf.int64}
         dtypes |= {f.name: tf.float32 if f.kind == "numeric" else tf.string for f in schema.event_features}
-        specs = {
-            name: tf.TensorSpec([None, schema.max_history], dtype, name) for name, dtype in dtypes.items()
-        }
+        specs = {name: tf.TensorSpec([None, schema.max_history], dtype, name) for name, dtype in dtypes.items()}
         return {**specs, "request_time": tf.TensorSpec([None], tf.int64, "request_time")}
 
     def _read(self, raw: Columns) -> tuple[Columns, tf.Tensor, tf.Tensor]:

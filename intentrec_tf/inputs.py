@@ -35,9 +35,7 @@ def keras_inputs(spec: DataSpec) -> dict[str, tf.keras.layers.Input]:
     return inputs
 
 
-def assemble_inputs(
-    spec: DataSpec, events: Columns, segment: tf.Tensor, next_timestamp: tf.Tensor
-) -> Columns:
+def assemble_inputs(spec: DataSpec, events: Columns, segment: tf.Tensor, next_timestamp: tf.Tensor) -> Columns:
     """Model inputs from looked-up event columns; training and serving both end here.
 
     Args:

@@ -58,9 +58,7 @@ def parse_user(spec: DataSpec, record: tf.Tensor) -> Sequence:
         ``timestamp`` int64, numbers float32.
     """
     columns = record_columns(spec)
-    parsing: dict = {
-        name: tf.io.FixedLenSequenceFeature([], dtype, True) for name, (dtype, _) in columns.items()
-    }
+    parsing: dict = {name: tf.io.FixedLenSequenceFeature([], dtype, True) for name, (dtype, _) in columns.items()}
     parsing["user_id"] = tf.io.FixedLenFeature([], tf.string)
     parsed = tf.io.parse_single_example(record, parsing)
     for name, (dtype, width) in columns.items():

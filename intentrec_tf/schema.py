@@ -186,20 +186,13 @@ class Schema(_Strict):
         events = {f.name: f for f in self.event_features}
         items = {f.name: f for f in self.item_features}
         for intent in self.intents:
-            if (
-                isinstance(intent, ColumnIntent)
-                and getattr(events.get(intent.column), "kind", "") != "categorical"
-            ):
-                raise ValueError(
-                    f"intent '{intent.name}' needs '{intent.column}' among event_features as categorical"
-                )
+            if isinstance(intent, ColumnIntent) and getattr(events.get(intent.column), "kind", "") != "categorical":
+                raise ValueError(f"intent '{intent.name}' needs '{intent.column}' among event_features as categorical")
             if (
                 isinstance(intent, CategoryIntent | CategoryNoveltyIntent)
                 and getattr(items.get(intent.feature), "kind", "") != "multi_label"
             ):
-                raise ValueError(
-                    f"intent '{intent.name}' needs '{intent.feature}' among item_features as multi_label"
-                )
+                raise ValueError(f"intent '{intent.name}' needs '{intent.feature}' among item_features as multi_label")
         if self.explicit_interests is not None and self.explicit_interests not in items:
             raise ValueError(f"explicit_interests '{self.explicit_interests}' must be one of item_features")
         return self
@@ -212,9 +205,7 @@ class Schema(_Strict):
     def event_columns(self) -> tuple[str, ...]:
         """Columns the events frame must hold beside the three ids, in a stable order, without repeats."""
         columns = [f.name for f in self.event_features]
-        columns += [
-            i.column for i in self.intents if isinstance(i, RankBucketIntent) and i.column != "popularity"
-        ]
+        columns += [i.column for i in self.intents if isinstance(i, RankBucketIntent) and i.column != "popularity"]
         if self.duration_weight:
             columns.append(self.duration_weight.column)
         return tuple(dict.fromkeys(columns))
@@ -248,9 +239,7 @@ class Schema(_Strict):
         try:
             values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
-            raise SchemaError(
-                f"{path}: cannot be read ({error.strerror}); name an existing schema file."
-            ) from None
+            raise SchemaError(f"{path}: cannot be read ({error.strerror}); name an existing schema file.") from None
         except UnicodeDecodeError as error:
             raise SchemaError(f"{path}: byte {error.start} is not UTF-8; save the schema as UTF-8.") from None
         except yaml.YAMLError as error:

@@ -97,6 +97,4 @@ class EpochLog(tf.keras.callbacks.Callback):
 
 def read_history(file: Path) -> list[dict[str, float]]:
     """Records of :class:`EpochLog`, oldest first; empty if there is no file."""
-    return (
-        [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
-    )
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []

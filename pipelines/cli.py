@@ -109,16 +109,12 @@ def prepare(
     schema: Annotated[str | None, typer.Option(help="Schema YAML instead of the packaged one.")] = None,
     split: Annotated[Split, typer.Option(help="How to split.")] = Split.time,
     train_share: Annotated[float, typer.Option(help="Share of events before t1 (time split).")] = 0.8,
-    validation_share: Annotated[
-        float, typer.Option(help="Share of events from t1 to t2 (time split).")
-    ] = 0.1,
+    validation_share: Annotated[float, typer.Option(help="Share of events from t1 to t2 (time split).")] = 0.1,
     validation_users: Annotated[
         float, typer.Option(help="Share of users with a validation event (leave-one-out).")
     ] = 1.0,
     min_interactions: Annotated[int, typer.Option(help="Leave out items with fewer events.")] = 1,
-    max_reject_share: Annotated[
-        float, typer.Option(help="Fail if more of a file's rows are rejected.")
-    ] = 0.2,
+    max_reject_share: Annotated[float, typer.Option(help="Fail if more of a file's rows are rejected.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Of the simulated service.")] = 0,
     size: Annotated[str | None, typer.Option(help="Of the simulated service; see 'intentrec data'.")] = None,
 ) -> None:
@@ -203,9 +199,7 @@ def evaluate(
     folder = RunFolder(run)
     model, prepared, config = folder.load_model()
     number = {Part.validation: 1, Part.test: 2}[part]
-    record = evaluation_record(
-        run_evaluate(model, prepared, number, batch, max_targets), prepared, config, number
-    )
+    record = evaluation_record(run_evaluate(model, prepared, number, batch, max_targets), prepared, config, number)
     if part is Part.test and max_targets is None:
         write_record(record, folder.folder / EVALUATION)
     if json_file:

@@ -74,13 +74,9 @@ class RunConfig(BaseModel):
             return cls.model_validate(_merged(values, changes or {}))
         except OSError as error:
             known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.yaml")))
-            raise DataError(
-                f"{name}: cannot be read ({error.strerror}); name a file or one of: {known}."
-            ) from None
+            raise DataError(f"{name}: cannot be read ({error.strerror}); name a file or one of: {known}.") from None
         except (yaml.YAMLError, UnicodeDecodeError):
-            raise DataError(
-                f"{path}: not a valid YAML file; check indentation, colons and encoding."
-            ) from None
+            raise DataError(f"{path}: not a valid YAML file; check indentation, colons and encoding.") from None
         except pydantic.ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "the whole file"

@@ -41,9 +41,7 @@ class DerivedIntents:
     columns: dict[str, np.ndarray]
 
 
-def derive_intents(
-    events: pd.DataFrame, items: pd.DataFrame, schema: Schema, training: np.ndarray
-) -> DerivedIntents:
+def derive_intents(events: pd.DataFrame, items: pd.DataFrame, schema: Schema, training: np.ndarray) -> DerivedIntents:
     """Derive every single-label intent the schema declares.
 
     Args:
@@ -99,9 +97,7 @@ def _session_phase(events: pd.DataFrame, gap: int) -> np.ndarray:
 def _category_novelty(events: pd.DataFrame, feature: pd.Series) -> np.ndarray:
     """1 where an item brings a label the user's earlier events never had, 0 where all are known."""
     names = feature.reindex(events["item_id"]).fillna("")
-    long = pd.DataFrame(
-        {"user": events["user_id"].to_numpy(), "label": names.str.split(SEPARATOR).to_numpy()}
-    )
+    long = pd.DataFrame({"user": events["user_id"].to_numpy(), "label": names.str.split(SEPARATOR).to_numpy()})
     long = long.explode("label")
     long = long[long["label"] != ""]
     event = long.index.to_numpy()

@@ -79,11 +79,7 @@ def _version(name: str) -> str | None:
 
 def _package(name: str) -> Check:
     version = _version(name)
-    return (
-        Check("ok", f"{name} {version}")
-        if version
-        else Check("fail", f"{name} missing", f"pip install {name}")
-    )
+    return Check("ok", f"{name} {version}") if version else Check("fail", f"{name} missing", f"pip install {name}")
 
 
 def _train_packages() -> list[Check]:
@@ -109,9 +105,7 @@ def _conflicts() -> list[Check]:
         )
     tensorflow = _version("tensorflow")
     if tensorflow and not tensorflow.startswith(TESTED_TENSORFLOW):
-        checks.append(
-            Check("note", f"TensorFlow {tensorflow}", f"tested with {' and '.join(TESTED_TENSORFLOW)}")
-        )
+        checks.append(Check("note", f"TensorFlow {tensorflow}", f"tested with {' and '.join(TESTED_TENSORFLOW)}"))
     keras = os.environ.get("TF_USE_LEGACY_KERAS", "1")
     if keras not in ("1", "true", "True"):
         checks.append(Check("fail", f"TF_USE_LEGACY_KERAS={keras}", "unset it: intentrec_tf needs Keras 2"))
@@ -142,6 +136,4 @@ def _server() -> Check:
     binary = os.environ.get("TENSORFLOW_MODEL_SERVER") or shutil.which("tensorflow_model_server")
     if binary and Path(binary).is_file():
         return Check("ok", f"TensorFlow Serving binary {Path(binary).name}")
-    return Check(
-        "note", "no tensorflow_model_server", "'intentrec serve' runs the built-in local server instead"
-    )
+    return Check("note", "no tensorflow_model_server", "'intentrec serve' runs the built-in local server instead")

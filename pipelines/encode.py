@@ -13,6 +13,7 @@ from intentrec_tf.schema import CategoryIntent, DurationWeight, Feature, Schema
 from intentrec_tf.vocabulary import Vocabulary
 from pipelines.derive import SEPARATOR, DerivedIntents, derive_intents
 from pipelines.split import TRAIN
+from pipelines.validate import DataError
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ def encode(events: pd.DataFrame, items: pd.DataFrame, schema: Schema, parts: np.
         events: canonical events sorted by user and time, index 0..n-1.
         items: canonical items.
         parts: split of every event, int8 [n].
+
+    Raises:
+        DataError: the training events leave an intent without two labels.
     """
     training = parts == TRAIN
     derived = derive_intents(events, items, schema, training)
@@ -58,9 +62,7 @@ def encode(events: pd.DataFrame, items: pd.DataFrame, schema: Schema, parts: np.
     columns["weight"] = duration_weights(events, schema.duration_weight, training)
     for name, labels in derived.columns.items():
         columns[intent_column(name)] = labels.astype(np.int64)
-    spec = _specification(
-        schema, item_vocabulary, vocabularies, catalogue, ranges, widths, derived, columns, training
-    )
+    spec = _specification(schema, item_vocabulary, vocabularies, catalogue, ranges, widths, derived, columns, training)
     return EncodedData(spec, events, {name: columns[name] for name in record_columns(spec)})
 
 
@@ -144,6 +146,8 @@ def _specification(
             priors[intent.name] = counts[2:]
         else:
             known = columns[intent_column(intent.name)][training]
-            counts = np.bincount(known[known >= 0], minlength=len(labels[intent.name]))
-            priors[intent.name] = counts.astype(np.float32)
-    return DataSpec(schema, items, vocabularies, catalogue, labels, ranges, widths, prior, priors)
+            priors[intent.name] = np.bincount(known[known >= 0], minlength=len(labels[intent.name])).astype(np.float32)
+    try:
+        return DataSpec(schema, items, vocabularies, catalogue, labels, ranges, widths, prior, priors)
+    except ValueError as error:
+        raise DataError(f"schema '{schema.name}': {error}") from None

@@ -37,12 +37,8 @@ def commit() -> str:
     root = Path(__file__).resolve().parent.parent
     try:
         ask = ("git", "-C", str(root))
-        head = subprocess.run(
-            [*ask, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
-        )
-        changed = subprocess.run(
-            [*ask, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
-        )
+        head = subprocess.run([*ask, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run([*ask, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head.stdout.strip() + ("+" if changed.stdout.strip() else "")

@@ -112,11 +112,7 @@ def evaluate(
     outside = 0
     chosen = int((prepared.events["split"] == part).sum())
     total = -(-min(chosen, max_targets or chosen) // batch)
-    batches = iter(evaluation_batches(prepared, part, batch, max_targets))
-    for _ in track(range(total), "evaluating"):
-        inputs, targets = next(batches, (None, None))
-        if inputs is None:
-            break
+    for inputs, targets in track(evaluation_batches(prepared, part, batch, max_targets), "evaluating", total):
         answer = model_step(inputs, targets)
         found["intentrec"].append(answer["rank"].numpy())
         for name, rank in baseline_step(inputs, targets).items():

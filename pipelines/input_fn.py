@@ -150,9 +150,7 @@ def _pack_group(group: dict[str, tf.RaggedTensor], row_length: int) -> Columns:
     names = sorted(group)
     lengths = group[names[0]].row_lengths()
     flats = [
-        group[name].values.to_tensor()
-        if isinstance(group[name].values, tf.RaggedTensor)
-        else group[name].values
+        group[name].values.to_tensor() if isinstance(group[name].values, tf.RaggedTensor) else group[name].values
         for name in names
     ]
     dtypes = [tf.int32, *(flat.dtype for flat in flats)]

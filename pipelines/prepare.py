@@ -75,9 +75,7 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
     out = Path(out)
     done = _finished(config, out)
     if done:
-        say(
-            f"{out}: already prepared from the same input (fingerprint {done.fingerprint[:12]}); nothing to do."
-        )
+        say(f"{out}: already prepared from the same input (fingerprint {done.fingerprint[:12]}); nothing to do.")
         return done
     if out.exists() and not (out / MANIFEST).exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out}: exists and holds something else; name a new or empty folder with --out.")
@@ -148,9 +146,7 @@ def _ordered(raw: RawData, min_interactions: int) -> tuple[pd.DataFrame, int]:
         counts = events["item_id"].map(events["item_id"].value_counts())
         events = events[counts >= min_interactions]
     if events.empty:
-        raise DataError(
-            f"no event is left with min_interactions {min_interactions}; choose a smaller number."
-        )
+        raise DataError(f"no event is left with min_interactions {min_interactions}; choose a smaller number.")
     user = pd.factorize(events["user_id"])[0]
     order = np.lexsort((np.arange(len(events)), events["timestamp"].to_numpy(), user))
     return events.iloc[order].reset_index(drop=True), len(raw.events) - len(events)
@@ -165,9 +161,7 @@ def _write(encoded: EncodedData, raw: RawData, work: Path) -> None:
         for name, labels in encoded.spec.intent_labels.items()
         if intent_column(name) in encoded.columns
     }
-    labelled = encoded.events.assign(
-        split=split, **{intent_column(n): column for n, column in intents.items()}
-    )
+    labelled = encoded.events.assign(split=split, **{intent_column(n): column for n, column in intents.items()})
     labelled.to_parquet(work / "events.parquet", index=False)
     raw.items.to_parquet(work / "items.parquet", index=False)
     if raw.interests is not None:
@@ -183,20 +177,11 @@ def _write_records(encoded: EncodedData, folder: Path) -> None:
     starts = np.flatnonzero(np.r_[True, users[1:] != users[:-1]])
     ends = np.r_[starts[1:], len(users)]
     shards = max(1, -(-len(starts) // USERS_PER_SHARD))
-    shard_of = np.arange(len(starts)) * shards // len(starts)
-    writer, current = None, -1
-    try:
-        for i in track(range(len(starts)), "writing users"):
-            if shard_of[i] != current:
-                current = shard_of[i]
-                if writer:
-                    writer.close()
-                writer = tf.io.TFRecordWriter(str(folder / f"part-{current:05d}-of-{shards:05d}.tfrecord"))
-            columns = {name: values[starts[i] : ends[i]] for name, values in encoded.columns.items()}
-            writer.write(serialize_user(encoded.spec, users[starts[i]], columns))
-    finally:
-        if writer:
-            writer.close()
+    for shard, members in enumerate(np.array_split(np.arange(len(starts)), shards)):
+        with tf.io.TFRecordWriter(str(folder / f"part-{shard:05d}-of-{shards:05d}.tfrecord")) as writer:
+            for i in track(members, f"writing users, shard {shard + 1} of {shards}", len(members)):
+                columns = {name: values[starts[i] : ends[i]] for name, values in encoded.columns.items()}
+                writer.write(serialize_user(encoded.spec, users[starts[i]], columns))
 
 
 def _statistics(encoded: EncodedData, dropped: int) -> dict[str, Any]:
@@ -205,28 +190,22 @@ def _statistics(encoded: EncodedData, dropped: int) -> dict[str, Any]:
     shares = {}
     for name, prior in encoded.spec.intent_priors.items():
         total = max(float(prior.sum()), 1.0)
-        shares[name] = dict(
-            zip(encoded.spec.intent_labels[name], (prior / total).round(4).tolist(), strict=True)
-        )
+        shares[name] = dict(zip(encoded.spec.intent_labels[name], (prior / total).round(4).tolist(), strict=True))
     return {
-        "users": int(len(lengths)),
+        "users": len(lengths),
         "items": len(encoded.spec.items.tokens),
-        "events": int(len(split)),
+        "events": len(split),
         **{f"events_{name}": int((split == part).sum()) for part, name in enumerate(PARTS)},
         "events_left_out_min_interactions": int(dropped),
         "events_of_items_unknown_in_training": int((encoded.columns["item_id"] < 2).sum()),
-        "events_per_user": {
-            q: float(lengths.quantile(p)) for q, p in (("p10", 0.1), ("median", 0.5), ("p90", 0.9))
-        },
+        "events_per_user": {q: float(lengths.quantile(p)) for q, p in (("p10", 0.1), ("median", 0.5), ("p90", 0.9))},
         "repeat_share": float(encoded.events.duplicated(["user_id", "item_id"]).mean()),
         "intents_multi_label": [i.name for i in encoded.spec.schema.intents if isinstance(i, CategoryIntent)],
         "intent_shares": shares,
     }
 
 
-def _manifest(
-    config: PrepareConfig, raw: RawData, spec: DataSpec, statistics: dict[str, Any]
-) -> dict[str, Any]:
+def _manifest(config: PrepareConfig, raw: RawData, spec: DataSpec, statistics: dict[str, Any]) -> dict[str, Any]:
     inputs = {str(path.resolve()): _digest(path) for path in raw.files}
     if config.schema_file:
         inputs[str(Path(config.schema_file).resolve())] = _digest(Path(config.schema_file))

@@ -31,9 +31,7 @@ class PreparedData:
         try:
             self.manifest: dict[str, Any] = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            raise DataError(
-                f"{folder}: holds no prepared data; run 'intentrec prepare' with --out {folder}."
-            ) from None
+            raise DataError(f"{folder}: holds no prepared data; run 'intentrec prepare' with --out {folder}.") from None
 
     @property
     def fingerprint(self) -> str:
@@ -76,7 +74,5 @@ class PreparedData:
         rows = self.events[self.events["user_id"] == user_id]
         if rows.empty:
             example = self.events["user_id"].iloc[0]
-            raise DataError(
-                f"user '{user_id}' has no event in {self.folder}; name another, for example '{example}'."
-            )
+            raise DataError(f"user '{user_id}' has no event in {self.folder}; name another, for example '{example}'.")
         return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
@@ -12,8 +12,13 @@ T = TypeVar("T")
 console = Console(stderr=True)
 
 
-def track(items: Sequence[T], what: str) -> Iterator[T]:
-    """Iterate with a bar on standard error when that is a terminal."""
-    return iter(
-        rich_track(items, description=what, console=console, disable=not console.is_terminal, transient=True)
-    )
+def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
+    """Iterate with a bar on standard error when that is a terminal.
+
+    Args:
+        items: what to iterate over; may end before ``total``.
+        what: the words before the bar.
+        total: about how many items there are.
+    """
+    silent = not console.is_terminal
+    return iter(rich_track(items, what, total=total, console=console, disable=silent, transient=True))

@@ -20,9 +20,7 @@ PART_NAMES = {1: "validation", 2: "test"}
 _NAMES = {"intentrec": "IntentRec"}
 
 
-def evaluation_record(
-    result: Evaluation, prepared: PreparedData, config: RunConfig, part: int
-) -> dict[str, Any]:
+def evaluation_record(result: Evaluation, prepared: PreparedData, config: RunConfig, part: int) -> dict[str, Any]:
     """Everything a result must state (design/evaluation.md), JSON ready."""
     schema, request = prepared.spec.schema, prepared.manifest["request"]
     return {
@@ -73,9 +71,7 @@ def print_record(record: dict[str, Any], console: Console) -> None:
         items.add_column(column, justify="right")
     systems = {f"IntentRec {record['model']}": record["metrics"], **record["baselines"]}
     for name, metrics in systems.items():
-        items.add_row(
-            name, *(f"{metrics[c]:.4f}" for c in columns), style="bold" if name.startswith("Intent") else ""
-        )
+        items.add_row(name, *(f"{metrics[c]:.4f}" for c in columns), style="bold" if name.startswith("Intent") else "")
     console.print(items)
     if record["intents"]:
         intents = Table(title="next intent", caption="majority: always the most frequent label")
@@ -98,14 +94,10 @@ def plot_history(history: Path, picture: Path) -> None:
     epochs = [record["epoch"] for record in records]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for name in (key for key in records[-1] if key.endswith("_loss")):
-        left.plot(
-            epochs, [record[name] for record in records], label=name.removesuffix("_loss").replace("_", " ")
-        )
+        left.plot(epochs, [record[name] for record in records], label=name.removesuffix("_loss").replace("_", " "))
     left.set(title="training loss", xlabel="epoch", ylabel="nats")
     for name in (MONITOR, "val_hr@10"):
-        right.plot(
-            epochs, [record[name] for record in records], label=name.removeprefix("val_").upper(), marker="."
-        )
+        right.plot(epochs, [record[name] for record in records], label=name.removeprefix("val_").upper(), marker=".")
     right.set(title="validation, full ranking", xlabel="epoch", ylim=(0, None))
     for axis in (left, right):
         axis.grid(alpha=0.3)

@@ -56,15 +56,11 @@ class RunFolder:
             DataError: there is no run here, or its data have changed since.
         """
         if not self._file.is_file():
-            raise DataError(
-                f"{self.folder}: holds no training run; run 'intentrec train' with --run {self.folder}."
-            )
+            raise DataError(f"{self.folder}: holds no training run; run 'intentrec train' with --run {self.folder}.")
         record = json.loads(self._file.read_text(encoding="utf-8"))
         prepared = PreparedData(record["data"])
         if prepared.fingerprint != record["fingerprint"]:
-            raise DataError(
-                f"{record['data']}: has been prepared anew since {self.folder} was trained; train again."
-            )
+            raise DataError(f"{record['data']}: has been prepared anew since {self.folder} was trained; train again.")
         return prepared, RunConfig.model_validate(record["config"])
 
     def load_model(self) -> tuple[IntentRec, PreparedData, RunConfig]:
@@ -75,9 +71,7 @@ class RunFolder:
         """
         prepared, config = self.read()
         if not self.weights.is_file():
-            raise DataError(
-                f"{self.folder}: has no finished epoch yet; run 'intentrec train' again to resume it."
-            )
+            raise DataError(f"{self.folder}: has no finished epoch yet; run 'intentrec train' again to resume it.")
         model = IntentRec(prepared.spec, config.model)
         model.load_weights(self.weights)
         return model, prepared, config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from intentrec_tf.schema import Schema
 from intentrec_tf.vocabulary import Vocabulary
 
 _ITEMS = "item_id"
+_PRIOR = "__prior__"
 
 
 def save_spec(spec: DataSpec, folder: Path) -> None:
@@ -21,7 +23,8 @@ def save_spec(spec: DataSpec, folder: Path) -> None:
     for name, vocabulary in {_ITEMS: spec.items, **spec.vocabularies}.items():
         text = json.dumps(vocabulary.tokens, ensure_ascii=False, indent=0)
         (folder / "vocabulary" / f"{name}.json").write_text(text, encoding="utf-8")
-    np.savez(folder / "catalogue.npz", __prior__=spec.item_prior, **spec.catalogue)
+    arrays: dict[str, Any] = {_PRIOR: spec.item_prior, **spec.catalogue}
+    np.savez(folder / "catalogue.npz", **arrays)
     rest = {
         "intent_labels": spec.intent_labels,
         "numeric_ranges": spec.numeric_ranges,
@@ -44,7 +47,7 @@ def load_spec(folder: Path) -> DataSpec:
         schema=Schema.from_yaml(folder / "schema.yaml"),
         items=vocabularies.pop(_ITEMS),
         vocabularies=vocabularies,
-        item_prior=catalogue.pop("__prior__"),
+        item_prior=catalogue.pop(_PRIOR),
         catalogue=catalogue,
         intent_labels={name: tuple(labels) for name, labels in rest["intent_labels"].items()},
         numeric_ranges={name: (low, high) for name, (low, high) in rest["numeric_ranges"].items()},

@@ -20,9 +20,7 @@ from pipelines.split import VALIDATION
 VALIDATION_BATCH = 64
 
 
-def train(
-    prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callable[[str], None] = print
-) -> IntentRec:
+def train(prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callable[[str], None] = print) -> IntentRec:
     """Train, or resume, and return the model with the weights of its best validation epoch.
 
     Args:
@@ -46,13 +44,9 @@ def train(
     done = len(read_history(run.history))
     if done:
         say(f"{run.folder}: resuming after epoch {done}")
-    batches = training_batches(
-        prepared, training.rows_per_batch, training.row_length, training.seed, training.history
-    )
+    batches = training_batches(prepared, training.rows_per_batch, training.row_length, training.seed, training.history)
     steps = sum(1 for _ in batches)
-    held_out = evaluation_batches(
-        prepared, VALIDATION, VALIDATION_BATCH, training.validation_targets, training.seed
-    )
+    held_out = evaluation_batches(prepared, VALIDATION, VALIDATION_BATCH, training.validation_targets, training.seed)
     held_out = held_out.cache()
     say(f"{model.name} {config.model.variant}: {model.count_params():,} parameters, {steps} steps an epoch")
     step = ranking_step(model)

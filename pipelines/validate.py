@@ -95,9 +95,7 @@ class ValidationReport:
         """
         read, rejected = self.rows_read.get(file, 0), self.rejected.get(file, 0)
         if read == 0:
-            raise DataError(
-                f"{file}: holds no data row; check that the export finished and name a file with rows."
-            )
+            raise DataError(f"{file}: holds no data row; check that the export finished and name a file with rows.")
         if rejected == 0 or (rejected < read and rejected / read <= self.max_reject_share):
             return
         first = self.rejects[lambda frame: frame["file"] == file].iloc[0]
@@ -120,9 +118,9 @@ class ValidationReport:
             out = rejected.get(file, 0)
             lines.append(f"{file}: {rows:,} rows read, {rows - out:,} kept, {out:,} rejected")
         frame = self.rejects
-        for (file, field, reason), group in frame.groupby(["file", "field", "reason"], sort=False):
+        for (place, field, reason), group in frame.groupby(["file", "field", "reason"], sort=False):
             row, value = group["row"].iloc[0], str(group["value"].iloc[0])[:60]
-            lines.append(f"{file}: {len(group):,} x {reason} (field {field}; first at row {row}: '{value}')")
+            lines.append(f"{place}: {len(group):,} x {reason} (field {field}; first at row {row}: '{value}')")
         return lines + self.notes
 
     def to_dict(self) -> dict[str, Any]:

@@ -64,9 +64,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--server", default="127.0.0.1:8500", help="host:port (default: %(default)s)")
-    parser.add_argument(
-        "--model", default="intentrec", help="name of the served model (default: %(default)s)"
-    )
+    parser.add_argument("--model", default="intentrec", help="name of the served model (default: %(default)s)")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--history", metavar="FILE", help="JSON list of events, - for standard input")
     source.add_argument("--data", metavar="DIR", type=Path, help="prepared data set; needs --user")
@@ -85,9 +83,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     else:
         parser.add_argument("--k", type=int, default=5, help="labels shown per intent (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    parser.add_argument(
-        "--timeout", type=float, default=10.0, help="seconds for each call (default: %(default)s)"
-    )
+    parser.add_argument("--timeout", type=float, default=10.0, help="seconds for each call (default: %(default)s)")
     return parser
 
 
@@ -116,9 +112,7 @@ def _answer(command: str, options: argparse.Namespace) -> str:
     if options.json:
         return json.dumps(body, indent=2)
     version = f"{options.model} version {body['model_version']}"
-    return "\n\n".join(
-        [render_history(user.history, user.titles, canvas), shown, canvas.text(f"({version})")]
-    )
+    return "\n\n".join([render_history(user.history, user.titles, canvas), shown, canvas.text(f"({version})")])
 
 
 def _read_history(source: str) -> list[Any]:

@@ -91,9 +91,7 @@ def render_history(
     if not events:
         return "History: no events"
     shown = events[-limit:]
-    of_all = (
-        f"last {len(shown)} of {len(events)} events" if len(shown) < len(events) else f"{len(events)} events"
-    )
+    of_all = f"last {len(shown)} of {len(events)} events" if len(shown) < len(events) else f"{len(events)} events"
     lines = [f"History: {of_all}"]
     for event in shown:
         moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime(int(event["timestamp"])))
@@ -122,9 +120,7 @@ def render_intents(prediction: IntentPrediction, canvas: Canvas | None = None, l
         *((f"Intent {name}:", labels[:limit]) for name, labels in prediction.intents.items()),
         ("Attention (how much each intent counts):", sorted(weights, key=lambda entry: -entry.score)),
     ]
-    name_width = _name_width(
-        canvas, [_name(entry) for _, entries in blocks for entry in entries], _PERCENT_ROOM
-    )
+    name_width = _name_width(canvas, [_name(entry) for _, entries in blocks for entry in entries], _PERCENT_ROOM)
     texts = []
     for heading, entries in blocks:
         lines = [_percent_line(canvas, entry, name_width) for entry in entries]
@@ -167,8 +163,7 @@ def render_recommendations(
 def columns_of(text: str) -> int:
     """How many columns a terminal needs for `text`: two for wide characters, none for combining marks."""
     return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
     )
 
 

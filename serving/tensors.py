@@ -160,9 +160,7 @@ def _to_bytes(value: Any) -> bytes:
     if isinstance(value, bytes):
         return value
     if not isinstance(value, str):
-        raise TensorError(
-            f"A string tensor holds {value!r} of type {type(value).__name__}, so pass str or bytes only."
-        )
+        raise TensorError(f"A string tensor holds {value!r} of type {type(value).__name__}, so pass str or bytes only.")
     try:
         return value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -186,8 +184,7 @@ def _shape_of(proto: pb.TensorProto) -> tuple[int, ...]:
         raise TensorError("A tensor arrived without a definite shape, so check the server that sent it.")
     if math.prod(shape) > MAX_ELEMENTS:
         raise TensorError(
-            f"A tensor of shape {list(shape)} has more than {MAX_ELEMENTS} elements, so ask for "
-            f"a smaller batch."
+            f"A tensor of shape {list(shape)} has more than {MAX_ELEMENTS} elements, so ask for a smaller batch."
         )
     return shape
 
@@ -215,18 +212,14 @@ def _from_values(data_type: int, dtype: np.dtype[Any], values: Any) -> NDArray[A
     if data_type in (pb.DT_COMPLEX64, pb.DT_COMPLEX128):
         parts = np.asarray(values, dtype=np.float64)
         if parts.size % 2:
-            raise TensorError(
-                "A complex tensor arrived with half a number, so check the server that sent it."
-            )
+            raise TensorError("A complex tensor arrived with half a number, so check the server that sent it.")
         return (parts[0::2] + 1j * parts[1::2]).astype(dtype)
     return np.asarray(values).astype(dtype)
 
 
 def _repeat_last(values: NDArray[Any], count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     if values.size > count:
-        raise TensorError(
-            f"A tensor of {count} values arrived with {values.size}, so check the server that sent it."
-        )
+        raise TensorError(f"A tensor of {count} values arrived with {values.size}, so check the server that sent it.")
     if values.size == count:
         return values
     empty: Any = b"" if dtype.kind == "O" else dtype.type(0)

@@ -41,8 +41,7 @@ def load_user(directory: Path, user_id: str, columns: Mapping[str, str]) -> User
         import pyarrow  # noqa: F401 - what pandas reads parquet with
     except ImportError:
         raise InvalidInputError(
-            "Reading --data needs pandas and pyarrow, so run `pip install 'intentrec_tf[train]'` "
-            "or pass --history."
+            "Reading --data needs pandas and pyarrow, so run `pip install 'intentrec_tf[train]'` or pass --history."
         ) from None
     path = directory / "events.parquet"
     events = _read_parquet(pandas, path, filters=[("user_id", "==", user_id)])

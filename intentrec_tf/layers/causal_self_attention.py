@@ -9,7 +9,8 @@ class CausalSelfAttention(tf.keras.layers.Layer):
 
     Q, K and V come from one matrix product.  Forbidden logits become -1e9 (finite, so a position that sees nothing
     stays finite too).  Which positions are allowed, causality included, is the mask's business alone.
-    The weights see no dropout: drawing it took longer than the attention itself (XLA, CPU); the encoder drops the branch.
+    The weights see no dropout: drawing it took longer than the attention itself (XLA on a CPU), and the encoder drops
+    the whole branch anyway.
 
     Args:
         heads: number of heads; must divide the last dimension of the input.

@@ -38,9 +38,7 @@ class ItemEmbedding(tf.keras.layers.Layer):
         self.catalogue, self.encoders = {}, {}
         for feature in self.features:
             name, kind = feature["name"], feature["kind"]
-            shape = (
-                (self.vocabulary_size, feature["width"]) if kind == "multi_label" else (self.vocabulary_size,)
-            )
+            shape = (self.vocabulary_size, feature["width"]) if kind == "multi_label" else (self.vocabulary_size,)
             self.catalogue[name] = self.add_weight(
                 name=f"catalogue_{name}",
                 shape=shape,
@@ -52,9 +50,7 @@ class ItemEmbedding(tf.keras.layers.Layer):
             self.encoders[name].build(shape)
         if self.features:
             width = sum(2 if f["kind"] == "numeric" else self.feature_dim for f in self.features)
-            self.projection = self.add_weight(
-                name="projection", shape=(width, self.dim), initializer="glorot_uniform"
-            )
+            self.projection = self.add_weight(name="projection", shape=(width, self.dim), initializer="glorot_uniform")
         super().build(input_shape)
 
     def _encoder(self, feature):

@@ -41,9 +41,7 @@ class ItemHead(tf.keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
         if not self.tied:
             normal = tf.keras.initializers.RandomNormal(0, 0.02)
-            self.table = self.add_weight(
-                name="table", shape=(self.vocabulary_size, self.dim), initializer=normal
-            )
+            self.table = self.add_weight(name="table", shape=(self.vocabulary_size, self.dim), initializer=normal)
         super().build(input_shape)
 
     def call(self, state, item_vectors=None):

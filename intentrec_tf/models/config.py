@@ -48,8 +48,4 @@ class ModelConfig(BaseModel):
 
     def weight_of(self, intent: str) -> float:
         """Lambda of one intent."""
-        return (
-            self.intent_weight.get(intent, 0.0)
-            if isinstance(self.intent_weight, dict)
-            else self.intent_weight
-        )
+        return self.intent_weight.get(intent, 0.0) if isinstance(self.intent_weight, dict) else self.intent_weight

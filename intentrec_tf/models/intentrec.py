@@ -63,16 +63,12 @@ class IntentRec(tf.keras.Model):
 
         # --- functional graph
         mask = sequence_mask(inputs["segment"], timestamp=inputs["timestamp"])
-        times = time(
-            inputs["timestamp"], segment=inputs["segment"], next_timestamp=inputs.get("next_timestamp")
-        )
+        times = time(inputs["timestamp"], segment=inputs["segment"], next_timestamp=inputs.get("next_timestamp"))
         features = _event_features(spec, config, item_embedding, inputs)  # F_k
         if config.variant == "V3":
             recent = AttentionMask(spec.schema.short_term_window, name="short_term_mask")
             short_mask = recent(inputs["segment"], timestamp=inputs["timestamp"])
-            short = _encode(
-                features, times, short_mask, config, config.short_term_blocks, "short_term"
-            )  # S_k
+            short = _encode(features, times, short_mask, config, config.short_term_blocks, "short_term")  # S_k
             features = layers.Concatenate(name="features")([features, short])
         outputs: dict = {"intents": {}}
         if hierarchical:
@@ -101,15 +97,16 @@ class IntentRec(tf.keras.Model):
         )
         self.item_head.build(state.shape)
         self.item_embedding.set_catalogue(spec.catalogue)
-        self.intent_model = tf.keras.Model(inputs, intent_outputs, name="intent_model") if names else None
+        self.intent_model: tf.keras.Model | None = (
+            tf.keras.Model(inputs, intent_outputs, name="intent_model") if names else None
+        )
         self._label_matrices = {
             intent.name: tf.constant(spec.item_label_matrix(intent))
             for intent in spec.schema.intents
             if isinstance(intent, CategoryIntent)
         }
         self._means = {
-            name: tf.keras.metrics.Mean(name=name)
-            for name in ("loss", "item_loss", *(f"{n}_loss" for n in names))
+            name: tf.keras.metrics.Mean(name=name) for name in ("loss", "item_loss", *(f"{n}_loss" for n in names))
         }
 
     def item_logits(self, state: tf.Tensor) -> tf.Tensor:
@@ -171,9 +168,7 @@ def _item_embedding(spec: DataSpec, config: ModelConfig) -> ItemEmbedding:
     return ItemEmbedding(spec.items.size, config.dim, features, config.feature_dim, name="item_embedding")
 
 
-def _event_features(
-    spec: DataSpec, config: ModelConfig, item_embedding: ItemEmbedding, inputs: dict
-) -> tf.Tensor:
+def _event_features(spec: DataSpec, config: ModelConfig, item_embedding: ItemEmbedding, inputs: dict) -> tf.Tensor:
     """F_k: item vector and event features side by side."""
     parts = [item_embedding(RandomOOV(config.random_oov, name="random_oov")(inputs["item_id"]))]
     for f in spec.schema.event_features:
@@ -190,10 +185,6 @@ def _encode(features, times, mask, config: ModelConfig, blocks: int, name: str) 
     """``Encoder(Norm(FC(features)) + time)`` with dropout before the encoder, float [batch, seq, dim]."""
     x = layers.Dense(config.dim, name=f"{name}_input")(features)
     x = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_input_norm")(x)
-    x = layers.Dropout(config.dropout, name=f"{name}_input_dropout")(
-        layers.Add(name=f"{name}_timed")([x, times])
-    )
-    encoder = TransformerEncoder(
-        blocks, config.heads, config.expansion, config.dropout, name=f"{name}_encoder"
-    )
+    x = layers.Dropout(config.dropout, name=f"{name}_input_dropout")(layers.Add(name=f"{name}_timed")([x, times]))
+    encoder = TransformerEncoder(blocks, config.heads, config.expansion, config.dropout, name=f"{name}_encoder")
     return encoder(x, mask=mask)

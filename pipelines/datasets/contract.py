@@ -57,7 +57,5 @@ def check_contract(data: RawData) -> RawData:
             f"events of '{data.schema.name}' name item '{item}', which the items lack; correct the adapter."
         )
     if data.truth is not None and len(data.truth) != len(data.events):
-        raise DataError(
-            f"truth of '{data.schema.name}' has {len(data.truth)} rows for {len(data.events)} events."
-        )
+        raise DataError(f"truth of '{data.schema.name}' has {len(data.truth)} rows for {len(data.events)} events.")
     return data

@@ -117,9 +117,7 @@ def fetch(
         DataError: unknown name, or every source failed; the sentence names each with its reason.
     """
     if name not in ORIGINS:
-        raise DataError(
-            f"'{name}' cannot be fetched; only {' and '.join(ORIGINS)} can, pass your own folder as raw."
-        )
+        raise DataError(f"'{name}' cannot be fetched; only {' and '.join(ORIGINS)} can, pass your own folder as raw.")
     origin = ORIGINS[name]
     target = cache_root(cache_dir) / origin.folder
     messages: list[str] = []
@@ -159,9 +157,7 @@ def fetch(
         tell(f"{source}: fetched, verified and placed in {target}.")
         return Fetched(target, tuple(messages))
     tried = "; ".join(message.rstrip(".") for message in messages)
-    raise DataError(
-        f"{name} could not be had ({tried}); download {origin.url} elsewhere and pass its folder as raw."
-    )
+    raise DataError(f"{name} could not be had ({tried}); download {origin.url} elsewhere and pass its folder as raw.")
 
 
 def download_url(url: str) -> bytes:
@@ -263,8 +259,7 @@ def _place(files: Mapping[str, bytes], target: Path) -> None:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise DataError(
-            f"{target}: the cache cannot be written ({error.strerror}); "
-            "set INTENTREC_CACHE to a writable folder."
+            f"{target}: the cache cannot be written ({error.strerror}); set INTENTREC_CACHE to a writable folder."
         ) from None
 
 

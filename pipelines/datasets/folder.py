@@ -33,9 +33,7 @@ class DataFolder:
             with zipfile.ZipFile(self.path) as archive:
                 names = [name for name in archive.namelist() if not name.endswith("/")]
         except (zipfile.BadZipFile, OSError):
-            raise DataError(
-                f"{self.path}: is neither a folder nor a readable zip file; download it again."
-            ) from None
+            raise DataError(f"{self.path}: is neither a folder nor a readable zip file; download it again.") from None
         names = [name for name in names if not name.startswith("__MACOSX/")]
         names.sort(key=lambda name: (name.count("/"), name))
         self._members = {}
@@ -70,9 +68,7 @@ class DataFolder:
             with zipfile.ZipFile(self.path) as archive:
                 data = archive.read(self._members[found])
         except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError):
-            raise DataError(
-                f"{self.path}: '{found}' in it is damaged; download the zip file again."
-            ) from None
+            raise DataError(f"{self.path}: '{found}' in it is damaged; download the zip file again.") from None
         return unpack(data, f"{self.path}/{found}")
 
     def files(self, *names: str) -> tuple[Path, ...]:

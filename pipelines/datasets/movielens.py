@@ -55,9 +55,7 @@ def load_movielens(
     form = detect_form(folder)
     if form not in forms:
         wanted = "; ".join(" and ".join(FORMS[name][0]) for name in forms)
-        raise DataError(
-            f"{folder.path}: holds {' and '.join(FORMS[form][0])}, but '{schema.name}' needs {wanted}."
-        )
+        raise DataError(f"{folder.path}: holds {' and '.join(FORMS[form][0])}, but '{schema.name}' needs {wanted}.")
     report = ValidationReport(max_reject_share)
     found = FORMS[form][1](folder, report)
     _require(schema.event_columns(), found.ratings, found.ratings_file, schema)
@@ -67,15 +65,11 @@ def load_movielens(
     limits = {"rating": RATING_RANGE} if _rating_is_label(schema) else {}
     events = clean_events(found.ratings, found.ratings_file, schema, report, items, limits)
     interests, notes = _interests(found, schema, report, items)
-    return RawData(
-        events, items, schema, report, interests, None, found.sources + notes, folder.files(*found.files)
-    )
+    return RawData(events, items, schema, report, interests, None, found.sources + notes, folder.files(*found.files))
 
 
 def _rating_is_label(schema: Schema) -> bool:
-    return any(
-        feature.name == "rating" and feature.kind == "categorical" for feature in schema.event_features
-    )
+    return any(feature.name == "rating" and feature.kind == "categorical" for feature in schema.event_features)
 
 
 def _require(columns: tuple[str, ...], frame: pd.DataFrame, file: str, schema: Schema) -> None:
@@ -106,9 +100,7 @@ def _interests(
     genres = {genre.lower(): genre for genre in items["genres"].str.split("|").explode() if genre}
     named = found.tags["interest"].str.strip().str.lower().map(genres)
     tags = found.tags.assign(interest=named)[named.notna()]
-    note = (
-        f"{len(tags):,} of {len(found.tags):,} tags name a genre and count as that user's explicit interest."
-    )
+    note = f"{len(tags):,} of {len(found.tags):,} tags name a genre and count as that user's explicit interest."
     if tags.empty:
         return None, (note,)
     by_time = pd.to_numeric(tags["timestamp"], errors="coerce").sort_values(kind="stable").index

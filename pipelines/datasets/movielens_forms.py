@@ -168,6 +168,4 @@ def read_csv(folder: DataFolder, report: ValidationReport) -> RawMovieLens:
         tags = found.rename(columns={"userId": "user_id", "tag": "interest"})
         files.append("tags.csv")
     source = "MovieLens by GroupLens (ratings.csv, movies.csv): research use; see the README of the data set."
-    return RawMovieLens(
-        ratings, movies, "ratings.csv", "movies.csv", tuple(files), (source, YEAR_CAVEAT), tags
-    )
+    return RawMovieLens(ratings, movies, "ratings.csv", "movies.csv", tuple(files), (source, YEAR_CAVEAT), tags)

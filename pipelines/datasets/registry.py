@@ -39,9 +39,7 @@ _FOLDERS = {
     "foursquare-nyc": "foursquare-nyc",
 }
 _FORMS = {"movielens-100k": ("100k", "recbole"), "movielens-1m": ("1m",)}
-_FOURSQUARE = (
-    "Foursquare check-ins in New York: minutes from an unstated origin, so hours and weekdays shift."
-)
+_FOURSQUARE = "Foursquare check-ins in New York: minutes from an unstated origin, so hours and weekdays shift."
 _SCHEMAS = Path(__file__).resolve().parents[1] / "schemas"
 
 
@@ -54,9 +52,7 @@ def packaged_schema(name: str) -> Schema:
     _known(name)
     path = _SCHEMAS / f"{name}.yaml"
     if not path.is_file():
-        raise DataError(
-            f"'{name}' has no schema of its own; pass the schema that names the columns of your files."
-        )
+        raise DataError(f"'{name}' has no schema of its own; pass the schema that names the columns of your files.")
     return Schema.from_yaml(path)
 
 
@@ -92,21 +88,13 @@ def load(
         SchemaError: the schema file is wrong.
     """
     _known(name)
-    chosen = (
-        schema
-        if isinstance(schema, Schema)
-        else Schema.from_yaml(schema)
-        if schema
-        else packaged_schema(name)
-    )
+    chosen = schema if isinstance(schema, Schema) else Schema.from_yaml(schema) if schema else packaged_schema(name)
     _check_arguments(name, raw=raw, events=events, items=items, interests=interests, size=size)
     if name == "simulated":
         data = simulate(SimulationConfig.of_size(size, seed), chosen)
     elif name == "tables":
         assert events is not None  # _check_arguments
-        data = load_tables(
-            events, chosen, items=items, interests=interests, max_reject_share=max_reject_share
-        )
+        data = load_tables(events, chosen, items=items, interests=interests, max_reject_share=max_reject_share)
     else:
         folder = Path(raw) if raw is not None else _locate(name, cache_dir, progress)
         data = _load_public(name, folder, chosen, max_reject_share)
@@ -119,9 +107,7 @@ def _load_public(name: str, folder: Path, schema: Schema, share: float) -> RawDa
     if name.startswith("s3rec"):
         return load_s3rec(folder, schema, stem=name.removeprefix("s3rec-").title(), max_reject_share=share)
     places = folder / "places.csv"
-    return load_tables(
-        folder / "checkins.csv", schema, items=places, max_reject_share=share, sources=(_FOURSQUARE,)
-    )
+    return load_tables(folder / "checkins.csv", schema, items=places, max_reject_share=share, sources=(_FOURSQUARE,))
 
 
 def _known(name: str) -> None:

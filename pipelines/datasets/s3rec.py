@@ -102,14 +102,8 @@ def _attributes(content: str, file: str) -> dict[str, str]:
     """Labels per item, joined by ``|``."""
     try:
         values = json.loads(content)
-        return {
-            str(item): "|".join(f"a{int(number)}" for number in numbers) for item, numbers in values.items()
-        }
+        return {str(item): "|".join(f"a{int(number)}" for number in numbers) for item, numbers in values.items()}
     except json.JSONDecodeError as error:
-        raise DataError(
-            f"{file}: line {error.lineno} is not valid JSON ({error.msg}); copy the file again."
-        ) from None
+        raise DataError(f"{file}: line {error.lineno} is not valid JSON ({error.msg}); copy the file again.") from None
     except (AttributeError, TypeError, ValueError):
-        raise DataError(
-            f"{file}: must map each item to a list of attribute numbers; copy the file again."
-        ) from None
+        raise DataError(f"{file}: must map each item to a list of attribute numbers; copy the file again.") from None

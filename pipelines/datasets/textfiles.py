@@ -56,9 +56,7 @@ def unpack(data: bytes, file: str) -> bytes:
         try:
             data = gzip.decompress(data)
         except (EOFError, OSError, zlib.error):
-            raise DataError(
-                f"{file}: the gzip file is cut short or damaged; copy or download it again."
-            ) from None
+            raise DataError(f"{file}: the gzip file is cut short or damaged; copy or download it again.") from None
     elif file.endswith(".gz") and data:
         raise DataError(f"{file}: is named .gz but is not gzip; rename it or compress it again.")
     if not data.strip():
@@ -139,9 +137,7 @@ def _split(line: str, file: str, separator: str, quoted: bool) -> list[str]:
     try:
         return next(csv.reader([line], delimiter=separator), [])
     except csv.Error as error:
-        raise DataError(
-            f"{file}: line 1 cannot be read ({str(error).split(' - ')[0]}); correct the line."
-        ) from None
+        raise DataError(f"{file}: line 1 cannot be read ({str(error).split(' - ')[0]}); correct the line.") from None
 
 
 def _check_columns(
@@ -184,9 +180,7 @@ def _check_columns(
         raise DataError(f"{file}: line 1 names the column {doubled[0]} twice; rename one of them.")
 
 
-def _parse_fast(
-    data: bytes, header: list[str], wanted: list[str], separator: str, skip: int
-) -> pd.DataFrame | None:
+def _parse_fast(data: bytes, header: list[str], wanted: list[str], separator: str, skip: int) -> pd.DataFrame | None:
     """Parse text without quotes in one go; None if any line is blank, malformed or not UTF-8."""
     if data.count(b"\n", 0, len(data) - 1) < skip:
         return None
@@ -194,9 +188,7 @@ def _parse_fast(
         table = pyarrow.csv.read_csv(
             io.BytesIO(data),
             read_options=pyarrow.csv.ReadOptions(column_names=header, skip_rows=skip, block_size=_CHUNK),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=separator, quote_char=False, ignore_empty_lines=False
-            ),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=separator, quote_char=False, ignore_empty_lines=False),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types={name: pyarrow.string() for name in wanted},
                 include_columns=wanted,

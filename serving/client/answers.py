@@ -52,9 +52,7 @@ def read_intents(outputs: Mapping[str, NDArray[Any]], version: int) -> tuple[Int
     )
 
 
-def read_recommendations(
-    outputs: Mapping[str, NDArray[Any]], version: int, k: int
-) -> tuple[Recommendations, ...]:
+def read_recommendations(outputs: Mapping[str, NDArray[Any]], version: int, k: int) -> tuple[Recommendations, ...]:
     """Outputs of `item`: `item_id` and `score` `[B, K]`, best first; entries without an id are not filled.
 
     Raises:
@@ -64,9 +62,7 @@ def read_recommendations(
     return tuple(
         Recommendations(
             items=tuple(
-                ScoredItem(_text(item), float(score))
-                for item, score in zip(ids[row], scores[row], strict=True)
-                if item
+                ScoredItem(_text(item), float(score)) for item, score in zip(ids[row], scores[row], strict=True) if item
             )[:k],
             model_version=version,
         )

@@ -80,9 +80,7 @@ class ServingChannel:
         """Read the signatures of a model."""
         return self._call(f"/{_PREDICTION}/GetModelMetadata", request, timeout_s, where)
 
-    def status(
-        self, request: pb.GetModelStatusRequest, timeout_s: float, where: str
-    ) -> pb.GetModelStatusResponse:
+    def status(self, request: pb.GetModelStatusRequest, timeout_s: float, where: str) -> pb.GetModelStatusResponse:
         """Read the states of a model's versions."""
         return self._call(f"/{_MODEL}/GetModelStatus", request, timeout_s, where)
 
@@ -100,9 +98,7 @@ class ServingChannel:
         except grpc.RpcError as error:
             raise translate_rpc_error(error, where, timeout_s) from error
         except ValueError as error:  # what gRPC raises when another thread closed the channel meanwhile
-            raise IntentRecError(
-                f"The client was closed during a call to {where}, so make a new one."
-            ) from error
+            raise IntentRecError(f"The client was closed during a call to {where}, so make a new one.") from error
 
     def _stub(self, path: str) -> Any:
         with self._lock:

@@ -61,13 +61,10 @@ def translate_rpc_error(error: grpc.RpcError, where: str, timeout_s: float) -> I
             f"Not served: {where}, so check the model's name, version and label (the server says: {details})."
         )
     if code is grpc.StatusCode.INVALID_ARGUMENT:
-        return InvalidInputError(
-            f"The server refused the input to {where}, so correct it as it says: {details}."
-        )
+        return InvalidInputError(f"The server refused the input to {where}, so correct it as it says: {details}.")
     if code is grpc.StatusCode.FAILED_PRECONDITION:
         return SignatureError(
-            f"The server cannot run {where}, so check that the model was exported with it "
-            f"(the server says: {details})."
+            f"The server cannot run {where}, so check that the model was exported with it (the server says: {details})."
         )
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return ServerError(

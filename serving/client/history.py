@@ -83,11 +83,7 @@ def check_time(where: str, value: Any) -> int:
 
 
 def _dtype(info: TensorInfo) -> Any:
-    return (
-        object
-        if info.kind == "O"
-        else np.dtype(info.type_name if info.type_name != "bfloat16" else "float32")
-    )
+    return object if info.kind == "O" else np.dtype(info.type_name if info.type_name != "bfloat16" else "float32")
 
 
 def _check_history(row: int, history: Any) -> Sequence[Any]:
@@ -95,8 +91,7 @@ def _check_history(row: int, history: Any) -> Sequence[Any]:
         return history
     if isinstance(history, (str, bytes, Mapping)) or not isinstance(history, Sequence):
         raise InvalidInputError(
-            f"History {row} is of type {type(history).__name__}, so pass a list of "
-            f"events, each a dict or a dataclass."
+            f"History {row} is of type {type(history).__name__}, so pass a list of events, each a dict or a dataclass."
         )
     return history
 
@@ -107,9 +102,7 @@ def _check_event(where: str, event: Any, columns: Mapping[str, TensorInfo]) -> d
         if key not in columns:
             close = difflib.get_close_matches(str(key), columns, n=1)
             hint = f"did you mean {close[0]!r}" if close else f"the model knows {', '.join(columns)}"
-            raise InvalidInputError(
-                f"{where} has the unknown key {shown(key)}, so rename or drop it ({hint})."
-            )
+            raise InvalidInputError(f"{where} has the unknown key {shown(key)}, so rename or drop it ({hint}).")
     for key in REQUIRED:
         if fields.get(key) is None:
             raise InvalidInputError(f"{where} has no {key!r}, so add it to the event.")
@@ -129,9 +122,7 @@ def _fields_of(where: str, event: Any) -> dict[str, Any]:
         return dict(event)
     if dataclasses.is_dataclass(event) and not isinstance(event, type):
         return {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
-    raise InvalidInputError(
-        f"{where} is of type {type(event).__name__}, so pass a dict or a dataclass instance."
-    )
+    raise InvalidInputError(f"{where} is of type {type(event).__name__}, so pass a dict or a dataclass instance.")
 
 
 def _check_value(where: str, value: Any, info: TensorInfo) -> Any:
@@ -146,8 +137,7 @@ def _text(where: str, value: Any) -> str | bytes:
         for label in labels:
             if LABEL_SEPARATOR in label:
                 raise InvalidInputError(
-                    f"{where} has the label {shown(label)}, so rename it, for {LABEL_SEPARATOR!r} "
-                    f"separates labels."
+                    f"{where} has the label {shown(label)}, so rename it, for {LABEL_SEPARATOR!r} separates labels."
                 )
         return LABEL_SEPARATOR.join(labels)
     raise _refusal(where, value, "text (or a list of texts for several labels)")

@@ -67,9 +67,7 @@ class SignatureInfo:
     def event_columns(self) -> dict[str, TensorInfo]:
         """The inputs that hold one value an event: those of shape `[B, L]`."""
         length = self.history_length
-        return {
-            name: info for name, info in self.inputs.items() if info.shape and info.shape[1:] == (length,)
-        }
+        return {name: info for name, info in self.inputs.items() if info.shape and info.shape[1:] == (length,)}
 
     def encode(self, arrays: Mapping[str, Any]) -> dict[str, pb.TensorProto]:
         """Check names, dtypes and shapes and encode; array-likes that are no arrays take the wanted dtype.

@@ -19,18 +19,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("base_path", help="directory with one numeric subdirectory for each version")
     parser.add_argument("--model", default="intentrec", help="name to serve it under (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: %(default)s)")
-    parser.add_argument(
-        "--port", type=int, default=8500, help="TCP port, 0 = any free (default: %(default)s)"
-    )
+    parser.add_argument("--port", type=int, default=8500, help="TCP port, 0 = any free (default: %(default)s)")
     parser.add_argument("--ready-file", help="write host:port to this file once ready")
     parser.add_argument("--poll-seconds", type=float, default=1.0, help="how often to look for new versions")
-    parser.add_argument(
-        "--threads", type=int, help="requests worked on at a time (default: four for each core)"
-    )
+    parser.add_argument("--threads", type=int, help="requests worked on at a time (default: four for each core)")
     parser.add_argument("--max-message-mb", type=float, default=64.0, help="largest message in MiB")
-    parser.add_argument(
-        "--grace-seconds", type=float, default=10.0, help="time to finish requests when stopping"
-    )
+    parser.add_argument("--grace-seconds", type=float, default=10.0, help="time to finish requests when stopping")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     return serve(

@@ -75,13 +75,9 @@ class LoadedModel:
         try:
             outputs = self._functions[name](**arguments)
         except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
-            raise RequestError(
-                _INVALID, f"Signature {name!r} refused the inputs ({_one_line(error)})."
-            ) from error
+            raise RequestError(_INVALID, f"Signature {name!r} refused the inputs ({_one_line(error)}).") from error
         except Exception as error:
-            raise RequestError(
-                grpc.StatusCode.INTERNAL, f"Signature {name!r} failed ({_one_line(error)})."
-            ) from error
+            raise RequestError(grpc.StatusCode.INTERNAL, f"Signature {name!r} failed ({_one_line(error)}).") from error
         return {key: tf.make_tensor_proto(outputs[key].numpy()) for key in wanted}
 
 
@@ -90,9 +86,7 @@ def _read_signature_defs(directory: Path) -> dict[str, meta_graph_pb2.SignatureD
     try:
         saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     except FileNotFoundError:
-        raise ValueError(
-            f"{directory} holds no saved_model.pb, so it is not (or not yet) a SavedModel."
-        ) from None
+        raise ValueError(f"{directory} holds no saved_model.pb, so it is not (or not yet) a SavedModel.") from None
     except (OSError, DecodeError) as error:
         raise ValueError(f"{path} cannot be read ({_one_line(error)}).") from error
     for graph in saved.meta_graphs:

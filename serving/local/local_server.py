@@ -94,9 +94,7 @@ class LocalServer:
             LocalServerError: there is nothing to serve, or the address cannot be bound.
         """
         if self._server is not None:
-            raise LocalServerError(
-                f"The server at {self.address} has been started before, so make a new one."
-            )
+            raise LocalServerError(f"The server at {self.address} has been started before, so make a new one.")
         self._store.refresh()
         if self._store.current is None:
             raise LocalServerError(self._why_nothing())
@@ -115,9 +113,7 @@ class LocalServer:
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
             PredictionService(self.model, self._store), server
         )
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            ModelService(self.model, self._store), server
-        )
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(self.model, self._store), server)
         try:
             bound = server.add_insecure_port(self.address)
         except RuntimeError:

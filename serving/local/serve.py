@@ -52,9 +52,7 @@ def serve(
             os._exit(128 + number)
         stopping.set()
 
-    previous: dict[int, Any] = {
-        number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    previous: dict[int, Any] = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         if ready_file is not None:
             Path(ready_file).unlink(missing_ok=True)  # one that a killed server left behind

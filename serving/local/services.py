@@ -124,7 +124,5 @@ def _decline(context: grpc.ServicerContext, error: Exception, call: str) -> NoRe
     if isinstance(error, RequestError):
         abort(error.code, error.message)
     _LOG.error("%s failed.", call, exc_info=error)
-    abort(
-        grpc.StatusCode.INTERNAL, f"{call} failed with {type(error).__name__}, so look at the server's log."
-    )
+    abort(grpc.StatusCode.INTERNAL, f"{call} failed with {type(error).__name__}, so look at the server's log.")
     raise error  # abort() has raised already

@@ -47,9 +47,7 @@ def _export(directory: Path, length: int) -> None:
             total = tf.maximum(plays + skips, 1.0)
             label, score = best_first(["play", "skip"], tf.stack([plays / total, skips / total], 1))
             last = inputs["genres"][:, -1]
-            has = [
-                tf.cast(tf.strings.regex_full_match(last, rf"(.*\|)?{g}(\|.*)?"), tf.float32) for g in "xyz"
-            ]
+            has = [tf.cast(tf.strings.regex_full_match(last, rf"(.*\|)?{g}(\|.*)?"), tf.float32) for g in "xyz"]
             genre, genre_score = best_first(["x", "y", "z"], tf.stack(has, 1))
             gap = tf.cast(inputs["request_time"] - tf.reduce_max(inputs["timestamp"], 1), tf.float32)
             return {
@@ -131,9 +129,7 @@ def add_version(saved_model: Path) -> Callable[[Path, int], Path]:
 
 
 @pytest.fixture(scope="session")
-def server(
-    tmp_path_factory: pytest.TempPathFactory, add_version: Callable[[Path, int], Path]
-) -> Iterator[Any]:
+def server(tmp_path_factory: pytest.TempPathFactory, add_version: Callable[[Path, int], Path]) -> Iterator[Any]:
     """A running server of version 7, shared by the tests that do not change it."""
     from serving.local import LocalServer
 

@@ -42,9 +42,7 @@ def data(tmp_path: Path) -> Path:
             "not_in_the_model": [1, 2, 3, 4],
         }
     ).to_parquet(directory / "events.parquet")
-    pandas.DataFrame({"item_id": ["2", "4"], "name": ["Jumanji", "Heat"]}).to_parquet(
-        directory / "items.parquet"
-    )
+    pandas.DataFrame({"item_id": ["2", "4"], "name": ["Jumanji", "Heat"]}).to_parquet(directory / "items.parquet")
     (directory / "manifest.json").write_text(json.dumps({"schema": {"item_title": "name"}}))
     return directory
 
@@ -73,9 +71,7 @@ def test_intent_for_people(server: Any, history_file: Path, capsys: pytest.Captu
     assert lines[-1] == "(intentrec version 7)"
 
 
-def test_recommend_for_people_with_titles(
-    server: Any, data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_recommend_for_people_with_titles(server: Any, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["--server", server.address, "--data", data, "--user", "u1", "--k", 2, "--exclude", "unknown"]
     code, out, err = _run(capsys, "recommend", *argv)
     assert (code, err) == (0, "")
@@ -122,9 +118,7 @@ def test_titles_are_in_json_where_known(server: Any, data: Path, capsys: pytest.
 
 
 @pytest.mark.parametrize("manifest", [None, {"schema": {"item_title": None}}, {"schema": {}}])
-def test_data_without_titles(
-    server: Any, data: Path, manifest: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_data_without_titles(server: Any, data: Path, manifest: Any, capsys: pytest.CaptureFixture[str]) -> None:
     (data / "manifest.json").unlink()
     if manifest is not None:
         (data / "manifest.json").write_text(json.dumps(manifest))
@@ -184,9 +178,7 @@ def test_bad_options_are_one_sentence(
     assert err.count("\n") == 1
 
 
-def test_an_unknown_user_and_broken_files(
-    server: Any, data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_user_and_broken_files(server: Any, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["--server", server.address, "--data", data, "--user"]
     assert "has no user 'nobody', so check --user" in _run(capsys, "intent", *argv, "nobody")[2]
     (data / "manifest.json").write_text("[]")

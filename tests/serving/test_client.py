@@ -111,9 +111,7 @@ def test_k_must_be_a_positive_whole_number(client: IntentRecClient, k: Any) -> N
 
 
 def test_k_beyond_the_model_is_one_sentence(client: IntentRecClient) -> None:
-    with pytest.raises(
-        InvalidInputError, match="k is 6 but model 'intentrec' was exported to return 5"
-    ) as caught:
+    with pytest.raises(InvalidInputError, match="k is 6 but model 'intentrec' was exported to return 5") as caught:
         client.recommend([], k=6)
     _assert_sentence(caught.value)
 
@@ -142,9 +140,7 @@ def test_wrong_calls_are_one_sentence(client: IntentRecClient, call: Any, words:
 
 
 def test_ids_that_are_no_utf8_are_sent_as_they_are(client: IntentRecClient) -> None:
-    assert (
-        len(client.recommend([], k=5, exclude=[b"\xff".decode("utf-8", "surrogateescape"), "1"]).items) == 5
-    )
+    assert len(client.recommend([], k=5, exclude=[b"\xff".decode("utf-8", "surrogateescape"), "1"]).items) == 5
     with pytest.raises(InvalidInputError, match="not valid Unicode"):
         client.recommend([], k=1, exclude=["\ud800"])
 
@@ -186,9 +182,7 @@ def test_predict_is_a_raw_door(client: IntentRecClient) -> None:
         (_arrays(item_id=[["a"], ["b", "c"]]), "ragged"),
     ],
 )
-def test_predict_refuses_what_does_not_fit(
-    client: IntentRecClient, arrays: dict[str, Any], words: str
-) -> None:
+def test_predict_refuses_what_does_not_fit(client: IntentRecClient, arrays: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidInputError, match=words) as caught:
         client.predict("intent", arrays)
     _assert_sentence(caught.value)
@@ -304,9 +298,7 @@ def test_two_hundred_and_fifty_six_callers_share_a_client(client: IntentRecClien
         assert list(pool.map(ask, range(256))) == [[0.0, 0.0, float(number)] for number in range(256)]
 
 
-def test_a_new_version_with_another_signature_is_adopted(
-    tmp_path: Path, add_version: Any, longer_model: Path
-) -> None:
+def test_a_new_version_with_another_signature_is_adopted(tmp_path: Path, add_version: Any, longer_model: Path) -> None:
     history = [{"item_id": str(n), "timestamp": n} for n in range(1, 10)]
     add_version(tmp_path, 1)
     with LocalServer(tmp_path, poll_s=0.05) as server, IntentRecClient(server.address) as client:

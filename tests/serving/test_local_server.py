@@ -161,9 +161,7 @@ def _shapeless() -> predict_pb2.PredictRequest:
         (_with_label, "INVALID_ARGUMENT", "label 'canary'"),
     ],
 )
-def test_refusals_have_the_codes_of_tensorflow_serving(
-    stub: Any, request_of: Any, code: str, words: str
-) -> None:
+def test_refusals_have_the_codes_of_tensorflow_serving(stub: Any, request_of: Any, code: str, words: str) -> None:
     with pytest.raises(grpc.RpcError, match=words) as caught:
         stub.Predict(request_of(), timeout=10)
     assert caught.value.code().name == code
@@ -301,9 +299,7 @@ def test_an_empty_directory_appearing_first_is_waited_for(tmp_path: Path, add_ve
         _wait_for(lambda: server.version == 2)
 
 
-def test_the_older_version_takes_over_when_the_newest_is_deleted(
-    tmp_path: Path, add_version: AddVersion
-) -> None:
+def test_the_older_version_takes_over_when_the_newest_is_deleted(tmp_path: Path, add_version: AddVersion) -> None:
     add_version(tmp_path, 1)
     newest = add_version(tmp_path, 2)
     with LocalServer(tmp_path, poll_s=0.05) as server, IntentRecClient(server.address) as client:
@@ -361,9 +357,7 @@ def test_serve_without_a_model_returns_1(tmp_path: Path, capsys: pytest.CaptureF
     assert serve(tmp_path, port=0, ready_file=ready) == 1
     written = capsys.readouterr()
     assert written.out == ""
-    assert re.fullmatch(
-        r"[^\n]+ has no numeric version directory, so export a model there first\.\n", written.err
-    )
+    assert re.fullmatch(r"[^\n]+ has no numeric version directory, so export a model there first\.\n", written.err)
     assert not ready.exists()
     assert signal.getsignal(signal.SIGTERM) == before
 
@@ -391,9 +385,7 @@ def test_a_process_announces_itself_drains_on_sigterm_and_leaves_nothing(
         answers: list[dict[str, Any]] = []
         with IntentRecClient(address, timeout_s=30) as client:
             assert client.intent([]).model_version == 3
-            running = threading.Thread(
-                target=lambda: answers.append(client.predict("slow", {"steps": [20000]}))
-            )
+            running = threading.Thread(target=lambda: answers.append(client.predict("slow", {"steps": [20000]})))
             running.start()
             time.sleep(0.2)
             assert running.is_alive(), "the slow request must still run when the signal arrives"

@@ -127,6 +127,4 @@ def test_status_messages() -> None:
         entry.version, entry.state = 5, 30
         entry.status.error_code, entry.status.error_message = 9, "no"
     _assert_same(ours, official)
-    assert dict(pb.ModelVersionStatus.State.items()) == dict(
-        get_model_status_pb2.ModelVersionStatus.State.items()
-    )
+    assert dict(pb.ModelVersionStatus.State.items()) == dict(get_model_status_pb2.ModelVersionStatus.State.items())

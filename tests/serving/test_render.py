@@ -121,9 +121,7 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
 
 
 @pytest.mark.parametrize(("encoding", "unicode"), [("utf-8", True), ("ascii", False), ("latin-1", False)])
-def test_the_stream_decides_about_unicode(
-    encoding: str, unicode: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_stream_decides_about_unicode(encoding: str, unicode: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "72")
     assert Canvas.of(io.TextIOWrapper(io.BytesIO(), encoding=encoding)) == Canvas(72, unicode)
     monkeypatch.setenv("COLUMNS", "7")

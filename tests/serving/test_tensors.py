@@ -82,9 +82,7 @@ def test_bytes_that_are_no_text_survive() -> None:
 
 
 def test_bfloat16_rounds_as_ml_dtypes_does() -> None:
-    values = np.array(
-        [0.0, -0.0, 1.0, 1.00390625, 1.01171875, 3.14159, -1e30, 1e-40, np.inf, np.nan], np.float32
-    )
+    values = np.array([0.0, -0.0, 1.0, 1.00390625, 1.01171875, 3.14159, -1e30, 1e-40, np.inf, np.nan], np.float32)
     proto = encode_tensor(values, pb.DT_BFLOAT16)
     expected = values.astype(ml_dtypes.bfloat16)
     np.testing.assert_array_equal(decode_tensor(proto), expected.astype(np.float32))

@@ -112,9 +112,7 @@ def _names(count: int, rng: random.Random) -> list[str]:
 def _title(index: int, name: str, config: SimulationConfig, rng: random.Random) -> Title:
     # every genre is the main one of some title, so that each taste finds something
     main = GENRES[index % len(GENRES)]
-    others = rng.sample(
-        [genre for genre in GENRES if genre != main], rng.choices((0, 1, 2), (0.4, 0.4, 0.2))[0]
-    )
+    others = rng.sample([genre for genre in GENRES if genre != main], rng.choices((0, 1, 2), (0.4, 0.4, 0.2))[0])
     show = rng.random() < _SHOW_SHARE.get(main, 0.35)
     if index >= 2 * len(GENRES) and rng.random() < 0.25:
         released = START + rng.random() * config.days * DAY
@@ -123,6 +121,4 @@ def _title(index: int, name: str, config: SimulationConfig, rng: random.Random) 
     episodes = rng.randint(6, 24) if show else 1
     runtime = rng.uniform(1200, 3300) if show else rng.uniform(4500, 9000)
     kind = "show" if show else "movie"
-    return Title(
-        f"t{index}", name, (main, *others), kind, float(round(released)), episodes, round(runtime, 1)
-    )
+    return Title(f"t{index}", name, (main, *others), kind, float(round(released)), episodes, round(runtime, 1))

@@ -185,9 +185,7 @@ def test_cache_folder_from_the_environment(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(
-        DataError, match="'movielens-10m' cannot be fetched; only movielens-100k and movielens-1m"
-    ):
+    with pytest.raises(DataError, match="'movielens-10m' cannot be fetched; only movielens-100k and movielens-1m"):
         fetch("movielens-10m")
 
 

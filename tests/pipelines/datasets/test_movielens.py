@@ -131,9 +131,7 @@ def test_1m_companions(folder_1m: Path) -> None:
 
 @pytest.fixture
 def folder_csv(tmp_path: Path) -> Path:
-    (tmp_path / "ratings.csv").write_text(
-        "userId,movieId,rating,timestamp\n1,1,4.0,964982703\n2,2,3.5,964982704\n"
-    )
+    (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,964982703\n2,2,3.5,964982704\n")
     (tmp_path / "movies.csv").write_text(
         "movieId,title,genres\n"
         '1,"American President, The (1995)",Comedy|Sci-Fi\n'
@@ -184,9 +182,7 @@ def test_one_bad_rating_is_one_rejected_row(folder_100k: Path) -> None:
 
 
 def test_wrong_form_for_the_name(folder_1m: Path) -> None:
-    with pytest.raises(
-        DataError, match=r"holds ratings.dat and movies.dat, but 'movielens-100k' needs u.data"
-    ):
+    with pytest.raises(DataError, match=r"holds ratings.dat and movies.dat, but 'movielens-100k' needs u.data"):
         load(folder_1m, forms=("100k", "recbole"))
 
 

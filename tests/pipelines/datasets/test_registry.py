@@ -38,9 +38,7 @@ def test_repeats_are_never_filtered_where_they_are_the_point() -> None:
 
 
 def test_unknown_name_lists_the_names() -> None:
-    with pytest.raises(
-        DataError, match=r"unknown data set 'netflix'; choose one of movielens-100k, .*tables"
-    ):
+    with pytest.raises(DataError, match=r"unknown data set 'netflix'; choose one of movielens-100k, .*tables"):
         load("netflix")
 
 
@@ -103,14 +101,10 @@ def test_own_schema_file_replaces_the_packaged_one(tmp_path: Path) -> None:
 def test_contract_names_frame_and_column() -> None:
     data = load("simulated", size="tiny")
     broken = data.events.assign(timestamp=data.events["timestamp"].astype("float64"))
-    with pytest.raises(
-        DataError, match="events of 'simulated' break the adapter contract at column 'timestamp'"
-    ):
+    with pytest.raises(DataError, match="events of 'simulated' break the adapter contract at column 'timestamp'"):
         check_contract(type(data)(broken, data.items, data.schema, ValidationReport()))
     twice = pd.concat([data.items, data.items.head(1)], ignore_index=True)
-    with pytest.raises(
-        DataError, match="items of 'simulated' break the adapter contract at column 'item_id'"
-    ):
+    with pytest.raises(DataError, match="items of 'simulated' break the adapter contract at column 'item_id'"):
         check_contract(type(data)(data.events, twice, data.schema, ValidationReport()))
     with pytest.raises(DataError, match="which the items lack"):
         check_contract(type(data)(data.events, data.items.iloc[5:], data.schema, ValidationReport()))

@@ -42,9 +42,7 @@ def test_events_in_given_order_and_attributes(folder: Path) -> None:
 
 def test_line_that_does_not_match_its_times_is_rejected(folder: Path) -> None:
     (folder / "Yelp.txt").write_text("1 5 6 5\n2 7 5\n3 5 6\n")
-    (folder / "Yelp_time.txt").write_text(
-        "1 1546456309 1546456310 1546456311\n2 1546456320\n3 1546456330 1546456331\n"
-    )
+    (folder / "Yelp_time.txt").write_text("1 1546456309 1546456310 1546456311\n2 1546456320\n3 1546456330 1546456331\n")
     data = run(folder, max_reject_share=0.5)
     assert data.events["user_id"].tolist() == ["1", "1", "1", "3", "3"]
     assert data.report.rejects["row"].tolist() == [2, 2]
@@ -63,9 +61,7 @@ def test_different_number_of_lines(folder: Path) -> None:
         run(folder)
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"), [('{"5": [1', "not valid JSON"), ("[1, 2]", "must map each item")]
-)
+@pytest.mark.parametrize(("content", "problem"), [('{"5": [1', "not valid JSON"), ("[1, 2]", "must map each item")])
 def test_bad_attributes(folder: Path, content: str, problem: str) -> None:
     (folder / "Yelp_item2attributes.json").write_text(content)
     with pytest.raises(DataError, match=problem):

@@ -46,9 +46,7 @@ def accuracy(log: pd.DataFrame, known: list[str]) -> float:
     train, test = log[~log["late"]], log[log["late"]]
     if not known:
         return float((test["action_type"] == train["action_type"].mode()[0]).mean())
-    best = (
-        train.groupby(known)["action_type"].agg(lambda values: values.mode()[0]).rename("guess").reset_index()
-    )
+    best = train.groupby(known)["action_type"].agg(lambda values: values.mode()[0]).rename("guess").reset_index()
     guess = test[known].merge(best, how="left", on=known)["guess"]
     return float((guess.to_numpy() == test["action_type"].to_numpy()).mean())
 
@@ -114,12 +112,7 @@ def test_actions_mean_what_they_say(log: pd.DataFrame, small: RawData) -> None:
     assert {kinds[item] for item in played.loc[played["action_type"] == "continue", "item_id"]} == {"show"}
     assert 0.5 < log["seen"].mean() < 0.9
     durations = log.groupby("action_type")["duration"].median()
-    assert (
-        durations[["browse", "search"]].max()
-        < 60
-        < 600
-        < durations[["continue", "play_new", "rewatch"]].min()
-    )
+    assert durations[["browse", "search"]].max() < 60 < 600 < durations[["continue", "play_new", "rewatch"]].min()
 
 
 def test_nothing_is_seen_before_its_release(small: RawData) -> None:
@@ -146,9 +139,7 @@ def test_interests_are_followed_and_surface_titles(small: RawData) -> None:
     assert len(surfaced) > 500
     assert set(zip(surfaced["user_id"], surfaced["source_interest"], strict=True)) <= followed
     genres = surfaced["item_id"].map(small.items.set_index("item_id")["genres"])
-    assert all(
-        topic in labels.split("|") for topic, labels in zip(surfaced["source_interest"], genres, strict=True)
-    )
+    assert all(topic in labels.split("|") for topic, labels in zip(surfaced["source_interest"], genres, strict=True))
 
 
 def test_truth_is_row_by_row_and_never_in_the_log(small: RawData) -> None:

@@ -248,9 +248,7 @@ def test_item_listed_twice_keeps_the_first(write, plain_schema: Schema) -> None:
     assert data.items.loc[data.items["item_id"] == "i1", "tags"].tolist() == ["a|b"]
 
 
-@pytest.mark.parametrize(
-    ("release", "reason"), [("soon", "neither unix seconds"), ("1995", "looks like a year")]
-)
+@pytest.mark.parametrize(("release", "reason"), [("soon", "neither unix seconds"), ("1995", "looks like a year")])
 def test_unreadable_release(write, plain_schema: Schema, release: str, reason: str) -> None:
     items = ITEMS + f"i4,a,{release},w\ni5,,,\n"
     data = run(write, plain_schema, items=items)
@@ -308,9 +306,7 @@ def test_minute_zero_is_rejected(write) -> None:
 
 def test_parquet_datetimes(tmp_path: Path) -> None:
     times = pd.to_datetime(["2020-09-13 12:26:40", "2020-09-13 12:26:41"])
-    pd.DataFrame({"user_id": [1, 2], "item_id": [3, 4], "timestamp": times}).to_parquet(
-        tmp_path / "e.parquet"
-    )
+    pd.DataFrame({"user_id": [1, 2], "item_id": [3, 4], "timestamp": times}).to_parquet(tmp_path / "e.parquet")
     data = load_tables(tmp_path / "e.parquet", Schema.parse({"name": "x", "timestamp_unit": "datetime"}))
     assert data.events["timestamp"].tolist() == [1_600_000_000, 1_600_000_001]
     assert data.events["user_id"].tolist() == ["1", "2"]

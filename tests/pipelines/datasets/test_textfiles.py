@@ -102,9 +102,7 @@ def test_wrong_number_of_columns_without_header() -> None:
         parse(b"1::2\n", names=["a", "b", "c"], separator="::", quoted=False)
 
 
-@pytest.mark.parametrize(
-    ("data", "byte", "line"), [(b"a,b\n1,2\n3,\xe9\n", 10, 3), (b"a,b\xff\n1,2\n", 3, 1)]
-)
+@pytest.mark.parametrize(("data", "byte", "line"), [(b"a,b\n1,2\n3,\xe9\n", 10, 3), (b"a,b\xff\n1,2\n", 3, 1)])
 def test_non_utf8_names_byte_and_line(data: bytes, byte: int, line: int) -> None:
     with pytest.raises(DataError, match=f"byte {byte} in line {line} .*not utf-8; save the file as UTF-8"):
         parse(data)
