@@ -44,7 +44,7 @@ class DataSpec:
         for intent in self.schema.intents:
             if len(self.intent_labels[intent.name]) < 2:
                 raise ValueError(
-                    f"intent '{intent.name}' has fewer than two labels in the training events; take it out of the schema."
+                    f"intent '{intent.name}' has fewer than two labels in training; remove it from the schema."
                 )
 
     def feature_size(self, feature: Feature) -> int:
