@@ -116,7 +116,7 @@ def prepare(
     min_interactions: Annotated[int, typer.Option(help="Leave out items with fewer events.")] = 1,
     max_reject_share: Annotated[float, typer.Option(help="Fail if more of a file's rows are rejected.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Of the simulated service.")] = 0,
-    size: Annotated[str | None, typer.Option(help="Of the simulated service; see 'intentrec data'.")] = None,
+    size: Annotated[str | None, typer.Option(help="Of the simulated service: tiny, small, medium or large.")] = None,
 ) -> None:
     """Validate a raw log, derive intents, split, and write training records.
 

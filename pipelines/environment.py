@@ -29,7 +29,8 @@ def provenance() -> dict[str, Any]:
 def command_line() -> str:
     """The command as typed, with the program's and any absolute path cut down to its last part."""
     words = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    return shlex.join(Path(word).name if os.path.isabs(word) else word for word in words)
+    parts = (word.rpartition("=") for word in words)
+    return shlex.join(head + equals + (Path(v).name if os.path.isabs(v) else v) for head, equals, v in parts)
 
 
 def commit() -> str:

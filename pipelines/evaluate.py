@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from intentrec_tf.inputs import Columns
 from intentrec_tf.metrics import hit_rate, intent_metrics, ndcg, reciprocal_rank, target_rank
+from intentrec_tf.metrics.ranking import UNREACHABLE
 from intentrec_tf.models import IntentRec
 from intentrec_tf.models.intentrec import exclude
 from intentrec_tf.vocabulary import FIRST
@@ -48,9 +49,7 @@ class Evaluation:
 
 def ranking_metrics(ranks: np.ndarray) -> dict[str, float]:
     """HR@K, NDCG@K and MRR of 1-based ranks, each a mean over targets; 0 where there are none."""
-    if len(ranks) == 0:
-        return {"HR@10": 0.0, "NDCG@10": 0.0, "MRR": 0.0}
-    rank = tf.constant(ranks)
+    rank = tf.constant(ranks if len(ranks) else [UNREACHABLE])
     metrics = {f"HR@{k}": hit_rate(rank, k) for k in CUTOFFS["HR"]}
     metrics |= {f"NDCG@{k}": ndcg(rank, k) for k in CUTOFFS["NDCG"]}
     metrics["MRR"] = reciprocal_rank(rank)

@@ -26,13 +26,13 @@ def export(run: RunFolder, out: str | Path, top_k: int = 100) -> Path:
         top_k: items the ``item`` signature returns.
 
     Returns:
-        The new version's folder; its name is the UTC time as ``YYYYMMDDhhmmss``.
+        The new version's folder; its name is the UTC time as ``YYYYMMDDhhmmss``, or more if there is a later one.
     """
     model, prepared, config = run.load_model()
     base = Path(out)
     version = int(datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%d%H%M%S"))
-    while (base / str(version)).exists():
-        version += 1
+    taken = [int(path.name) for path in base.glob("*") if path.name.isdecimal()]
+    version = max([version, *(number + 1 for number in taken)])  # a server takes the highest for the newest
     evaluation = run.folder / EVALUATION
     info: dict[str, Any] = {
         "format": 1,

@@ -1,35 +1,43 @@
-"""From a raw log to sharded per-user records: load, validate, derive, split, encode, write."""
+"""From a raw log to sharded per-user records: load, validate, derive, split, encode, write.
+
+TensorFlow is imported once the input has proved usable, so that a bad one is told at once.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from pydantic import BaseModel, ConfigDict, Field
 
 from intentrec_tf import __version__
 from intentrec_tf.data_spec import DataSpec
-from intentrec_tf.records import intent_column, serialize_user
 from intentrec_tf.schema import CategoryIntent
 from pipelines.atomic import atomic_directory
 from pipelines.datasets import registry
 from pipelines.datasets.base import RawData
-from pipelines.encode import EncodedData, encode
 from pipelines.prepared import MANIFEST, PreparedData
 from pipelines.progress import track
 from pipelines.spec_files import save_spec
 from pipelines.split import SplitConfig, split_events
 from pipelines.validate import DataError
 
+if TYPE_CHECKING:
+    from pipelines.encode import EncodedData
+
 FORMAT = 1
 USERS_PER_SHARD = 2_000
 PARTS = ("train", "validation", "test")
+OUTPUTS = {
+    *(MANIFEST, "schema.yaml", "spec.json", "catalogue.npz", "vocabulary", "sequences", "rejected.csv"),
+    *("events.parquet", "items.parquet", "interests.parquet", "truth.parquet"),
+}
 
 
 class PrepareConfig(BaseModel):
@@ -77,8 +85,9 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
     if done:
         say(f"{out}: already prepared from the same input (fingerprint {done.fingerprint[:12]}); nothing to do.")
         return done
-    if out.exists() and not (out / MANIFEST).exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out}: exists and holds something else; name a new or empty folder with --out.")
+    foreign = _foreign(out)
+    if foreign:
+        raise DataError(f"{out}: exists and holds something else ({foreign}); name a new or empty folder with --out.")
     raw = registry.load(
         config.dataset,
         raw=config.raw,
@@ -92,9 +101,13 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
     )
     for line in (*raw.sources, *raw.report.summary()):
         say(line)
-    events, dropped = _ordered(raw, config.min_interactions)
+    read = len(raw.events)
+    raw = _ordered(raw, config.min_interactions)
+    events, dropped = raw.events, read - len(raw.events)
     if dropped:
         say(f"{dropped:,} events of items with fewer than {config.min_interactions} interactions left out")
+    from pipelines.encode import encode
+
     encoded = encode(events, raw.items, raw.schema, split_events(events, config.split))
     statistics = _statistics(encoded, dropped)
     with atomic_directory(out) as work:
@@ -120,15 +133,33 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
 
 
 def _finished(config: PrepareConfig, out: Path) -> PreparedData | None:
-    if not (out / MANIFEST).is_file():
+    try:
+        done = PreparedData(out)
+    except DataError:
         return None
-    done = PreparedData(out)
     if done.manifest.get("format") != FORMAT or done.manifest["request"] != _request(config):
+        return None
+    if config.schema_file is None and done.manifest["schema"] != registry.packaged_schema(config.dataset).to_dict():
         return None
     for path, digest in done.manifest["inputs"].items():
         if not Path(path).is_file() or _digest(Path(path)) != digest:
             return None
     return done
+
+
+def _foreign(out: Path) -> str | None:
+    """Name of something in the way of ``out`` that no preparation wrote, if there is any."""
+    if not out.is_dir():
+        return out.name if out.exists() else None
+    names = sorted(path.name for path in out.iterdir())
+    if MANIFEST in names:
+        try:
+            PreparedData(out)
+        except DataError:
+            return MANIFEST
+    elif names:
+        return names[0]
+    return next((name for name in names if name not in OUTPUTS), None)
 
 
 def _request(config: PrepareConfig) -> dict[str, Any]:
@@ -139,20 +170,25 @@ def _request(config: PrepareConfig) -> dict[str, Any]:
     return values
 
 
-def _ordered(raw: RawData, min_interactions: int) -> tuple[pd.DataFrame, int]:
-    """Events sorted by user (in order of appearance) and time, ties in file order; and how many were left out."""
-    events = raw.events
-    if min_interactions > 1:
-        counts = events["item_id"].map(events["item_id"].value_counts())
-        events = events[counts >= min_interactions]
-    if events.empty:
+def _ordered(raw: RawData, min_interactions: int) -> RawData:
+    """Events (and their truth) sorted by user, in order of appearance, and time; ties keep the file's order."""
+    events, truth = raw.events, raw.truth
+    counts = events["item_id"].map(events["item_id"].value_counts()).to_numpy()
+    kept = np.flatnonzero(counts >= min_interactions)
+    if len(kept) == 0:
         raise DataError(f"no event is left with min_interactions {min_interactions}; choose a smaller number.")
-    user = pd.factorize(events["user_id"])[0]
-    order = np.lexsort((np.arange(len(events)), events["timestamp"].to_numpy(), user))
-    return events.iloc[order].reset_index(drop=True), len(raw.events) - len(events)
+    user = pd.factorize(events["user_id"].iloc[kept])[0]
+    order = kept[np.lexsort((kept, events["timestamp"].to_numpy()[kept], user))]
+    return dataclasses.replace(
+        raw,
+        events=events.iloc[order].reset_index(drop=True),
+        truth=truth if truth is None else truth.iloc[order].reset_index(drop=True),
+    )
 
 
 def _write(encoded: EncodedData, raw: RawData, work: Path) -> None:
+    from intentrec_tf.records import intent_column
+
     save_spec(encoded.spec, work)
     raw.report.write_csv(work / "rejected.csv")
     split = encoded.columns["split"]
@@ -172,6 +208,10 @@ def _write(encoded: EncodedData, raw: RawData, work: Path) -> None:
 
 
 def _write_records(encoded: EncodedData, folder: Path) -> None:
+    import tensorflow as tf
+
+    from intentrec_tf.records import serialize_user
+
     folder.mkdir()
     users = encoded.events["user_id"].to_numpy()
     starts = np.flatnonzero(np.r_[True, users[1:] != users[:-1]])

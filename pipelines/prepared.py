@@ -30,7 +30,8 @@ class PreparedData:
         self.folder = Path(folder)
         try:
             self.manifest: dict[str, Any] = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            self.manifest["fingerprint"]
+        except (OSError, ValueError, KeyError, TypeError):
             raise DataError(f"{folder}: holds no prepared data; run 'intentrec prepare' with --out {folder}.") from None
 
     @property

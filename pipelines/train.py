@@ -16,6 +16,7 @@ from pipelines.prepared import PreparedData
 from pipelines.progress_bar import BatchProgress
 from pipelines.run_folder import RunFolder
 from pipelines.split import VALIDATION
+from pipelines.validate import DataError
 
 VALIDATION_BATCH = 64
 
@@ -32,10 +33,13 @@ def train(prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callab
     Raises:
         DataError: ``run`` holds another run, or the data have no validation events.
     """
-    run.begin(prepared, config)
     training = config.training
     tf.keras.utils.set_random_seed(training.seed)
-    model = IntentRec(prepared.spec, config.model)
+    try:
+        model = IntentRec(prepared.spec, config.model)
+    except ValueError as error:  # a configuration that does not fit itself or the schema
+        raise DataError(f"the model cannot be built: {str(error).splitlines()[0]}; change the configuration.") from None
+    run.begin(prepared, config)
     model.compile(optimizer=_optimizer(training), jit_compile=training.xla)
     if _finished(run, training):
         say(f"{run.folder}: already trained; nothing to do.")
@@ -48,6 +52,12 @@ def train(prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callab
     steps = sum(1 for _ in batches)
     held_out = evaluation_batches(prepared, VALIDATION, VALIDATION_BATCH, training.validation_targets, training.seed)
     held_out = held_out.cache()
+    for count, part in ((steps, "training"), (sum(1 for _ in held_out), "validation")):
+        if count == 0:
+            raise DataError(
+                f"{prepared.folder}: the {part} part has no event with an earlier one of the same user; "
+                "prepare more data or choose other shares of the split."
+            )
     say(f"{model.name} {config.model.variant}: {model.count_params():,} parameters, {steps} steps an epoch")
     step = ranking_step(model)
     callbacks = [
@@ -58,7 +68,9 @@ def train(prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callab
         BatchProgress(steps),
         tf.keras.callbacks.BackupAndRestore(str(run.backup)),
     ]
-    model.fit(batches, epochs=training.epochs, callbacks=callbacks, verbose=0)
+    # Another order packs into a row more or less; Keras would end the fit where an epoch runs out of batches.
+    endless = batches.repeat()
+    model.fit(endless, steps_per_epoch=steps, epochs=training.epochs, callbacks=callbacks, verbose=0)
     model.load_weights(run.weights)
     best = max(read_history(run.history), key=lambda record: record["val_ndcg@10"])
     say(f"best epoch {best['epoch']}: validation NDCG@10 {best['val_ndcg@10']:.4f}; weights in {run.weights}")

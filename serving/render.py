@@ -156,7 +156,7 @@ def render_recommendations(
     lines = ["Recommended:"]
     for number, (item, name, share) in enumerate(zip(items, names, shares, strict=True), start=1):
         bar = canvas.bar(share, bar_width)
-        lines.append(f"  {number:>{digits}}. {canvas.fit(name, name_width)}  {bar}  {item.score:>10.4g}")
+        lines.append(f"  {number:>{digits}}. {canvas.fit(name, name_width)}  {bar}  {item.score:>#10.4g}")
     return "\n".join(lines)
 
 

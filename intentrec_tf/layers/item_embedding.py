@@ -45,6 +45,7 @@ class ItemEmbedding(tf.keras.layers.Layer):
                 dtype="float32" if kind == "numeric" else "int32",
                 initializer="zeros",
                 trainable=False,
+                experimental_autocast=False,
             )
             self.encoders[name] = self._encoder(feature)
             self.encoders[name].build(shape)
@@ -82,6 +83,6 @@ class ItemEmbedding(tf.keras.layers.Layer):
             **super().get_config(),
             "vocabulary_size": self.vocabulary_size,
             "dim": self.dim,
-            "features": self.features,
+            "features": [dict(feature) for feature in self.features],
             "feature_dim": self.feature_dim,
         }

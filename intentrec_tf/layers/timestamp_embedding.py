@@ -1,7 +1,5 @@
 """Positional encoding from when things happened instead of how many things happened."""
 
-import math
-
 import tensorflow as tf
 
 from intentrec_tf.layers.segments import position_in_segment, previous_in_segment
@@ -13,11 +11,11 @@ GAP_BUCKETS = 40
 def gap_bucket(seconds: tf.Tensor) -> tf.Tensor:
     """Log-scale bucket of a time gap: 1 for 0 s (or a negative gap), then one per doubling; int32.
 
-    Row 0 is left to "no such gap".  32 doublings reach 136 years.
+    Row 0 is left to "no such gap".  32 doublings reach 136 years.  Counted in whole numbers, because a logarithm puts
+    8191 s into one bucket when compiled by XLA (training) and into the next one when not (serving).
     """
-    positive = tf.cast(tf.maximum(seconds, tf.zeros_like(seconds)), tf.float32)
-    bucket = tf.cast(tf.math.ceil(tf.math.log(1.0 + positive) / math.log(2.0)), tf.int32)
-    return tf.minimum(bucket + 1, GAP_BUCKETS - 1)
+    powers = tf.constant([2**k for k in range(GAP_BUCKETS - 2)], tf.int64)
+    return 1 + tf.reduce_sum(tf.cast(seconds[..., None] >= powers, tf.int32), axis=-1)
 
 
 @tf.keras.utils.register_keras_serializable("intentrec_tf")

@@ -1,0 +1,88 @@
+"""Item vectors from ids and the catalogue."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from intentrec_tf.layers import ItemEmbedding
+from tests.support import run_layer_test
+
+FEATURES = [
+    {"name": "form", "kind": "categorical", "size": 4, "width": 1, "minimum": 0.0, "maximum": 1.0},
+    {"name": "genre", "kind": "multi_label", "size": 5, "width": 2, "minimum": 0.0, "maximum": 1.0},
+    {"name": "year", "kind": "numeric", "size": 0, "width": 1, "minimum": 1990.0, "maximum": 2000.0},
+]
+CATALOGUE = {
+    "form": np.array([0, 0, 2, 3, 2], np.int32),
+    "genre": np.array([[0, 0], [0, 0], [2, 0], [2, 3], [4, 3]], np.int32),
+    "year": np.array([np.nan, np.nan, 1990, 1995, np.nan], np.float32),
+}
+INIT = {"vocabulary_size": 5, "dim": 3, "features": FEATURES, "feature_dim": 2}
+ROWS = tf.constant([[0, 2, 3], [4, 1, 3]])
+
+
+def _filled(**changes) -> ItemEmbedding:
+    layer = ItemEmbedding(**{**INIT, **changes})
+    layer.build(ROWS.shape)
+    layer.set_catalogue(CATALOGUE)
+    return layer
+
+
+def test_contract_of_ids_alone() -> None:
+    run_layer_test(ItemEmbedding, {"vocabulary_size": 5, "dim": 3}, ROWS, (2, 3, 3), weights=1)
+
+
+def test_contract_with_features() -> None:
+    # ids, two label tables, the projection; the catalogue is not trained.  It is empty here, so no label is known.
+    def tables(layer):
+        return [layer.encoders["form"].table, layer.encoders["genre"].table]
+
+    layer = run_layer_test(ItemEmbedding, INIT, ROWS, (2, 3, 3), weights=4, unmoved=tables)
+    assert len(layer.non_trainable_weights) == 3
+
+
+def test_by_hand() -> None:
+    layer = _filled()
+    layer.ids.assign(np.arange(15).reshape(5, 3))
+    layer.encoders["form"].table.assign([[9, 9], [9, 9], [1, 0], [0, 1]])
+    layer.encoders["genre"].table.assign([[9, 9], [9, 9], [2, 0], [0, 4], [6, 6]])
+    # columns: form 2, genre 2, year scaled, year missing
+    layer.projection.assign(
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [10, 0, 0], [0, 100, 0]]
+    )
+    # Item 3: form (0, 1) adds 1 to the second; genre mean of (2, 0), (0, 4) = (1, 2) adds 1 to the third;
+    # 1995 of 1990..2000 is 0.5 and adds 5 to the first: (9, 10, 11) + (5, 1, 1).
+    # Item 4: form (1, 0), genre mean (3, 5), year missing: (12, 13, 14) + (1, 100, 3).
+    np.testing.assert_allclose(layer(tf.constant([0, 3, 4])), [[0, 0, 0], [14, 11, 12], [13, 113, 17]], rtol=1e-6)
+
+
+def test_padding_is_zero_and_oov_is_not() -> None:
+    layer = _filled()
+    vectors = layer(ROWS).numpy()
+    assert not vectors[0, 0].any()
+    assert vectors[1, 1].any()
+    np.testing.assert_allclose(layer.item_vectors().numpy()[4], vectors[1, 0])
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_years_survive_half_precision(policy: str) -> None:
+    # bfloat16 keeps 8 bits: 1990 and 1995 are the same number there, so scaling must come before the cast.
+    tf.keras.mixed_precision.set_global_policy(policy)
+    try:
+        layer = _filled(features=FEATURES[2:])
+        layer.ids.assign(np.zeros((5, 3)))
+        layer.projection.assign([[1, 0, 0], [0, 0, 0]])
+        assert layer(tf.constant([3]))[0, 0].numpy() == 0.5
+        assert layer.item_vectors()[3, 0].numpy() == 0.5
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+
+
+def test_every_weight_learns_once_the_catalogue_is_there() -> None:
+    layer = _filled()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(ROWS) * tf.random.stateless_normal([2, 3, 3], [1, 1]))
+    for gradient in tape.gradient(loss, layer.trainable_weights):
+        assert np.abs(tf.convert_to_tensor(gradient)).max() > 0

@@ -1,0 +1,44 @@
+"""The stack of blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from intentrec_tf.layers import TransformerEncoder
+from tests.support import run_layer_test
+
+X = tf.random.stateless_normal([2, 4, 6], [0, 4])
+CAUSAL = tf.cast(tf.linalg.band_part(tf.ones([2, 4, 4]), -1, 0), tf.bool)
+
+
+def test_contract() -> None:
+    init = {"blocks": 2, "heads": 2, "expansion": 3, "dropout": 0.0}
+    # a block: qkv, projection, two norms, two of the FFN, each with two arrays; and the last norm
+    run_layer_test(TransformerEncoder, init, X, (2, 4, 6), call={"mask": CAUSAL}, weights=2 * 12 + 2)
+
+
+def test_later_events_do_not_reach_back_through_several_blocks() -> None:
+    layer = TransformerEncoder(3)
+    before = layer(X, CAUSAL)
+    after = layer(tf.concat([X[:, :3], X[:, 3:] * -4], 1), CAUSAL)
+    np.testing.assert_allclose(after[:, :3], before[:, :3], atol=1e-6)
+    assert np.abs(after[:, 3] - before[:, 3]).max() > 0.1
+
+
+def test_knows_no_positions() -> None:
+    layer = TransformerEncoder(2)
+    everything = tf.ones([2, 4, 4], tf.bool)
+    np.testing.assert_allclose(layer(X[:, ::-1], everything)[:, ::-1], layer(X, everything), atol=1e-5)
+
+
+def test_the_last_norm_normalises() -> None:
+    found = TransformerEncoder(1)(X * 50, CAUSAL).numpy()
+    np.testing.assert_allclose(found.mean(-1), 0, atol=1e-5)
+    np.testing.assert_allclose(found.std(-1), 1, atol=1e-3)
+
+
+def test_dropout_acts_in_training_only() -> None:
+    layer = TransformerEncoder(1, dropout=0.5)
+    np.testing.assert_allclose(layer(X, CAUSAL), layer(X, CAUSAL, training=False))
+    assert np.abs(layer(X, CAUSAL, training=True) - layer(X, CAUSAL)).max() > 0.01
