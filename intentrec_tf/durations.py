@@ -3,6 +3,7 @@
 import re
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}
+MAX_SPAN = 1000 * _SECONDS["y"]
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdwy])")
 
 
@@ -20,8 +21,12 @@ def parse_span(value: int | float | str) -> int:
         if not match:
             raise ValueError(f"'{value}' is not a time span; write for example 30m, 1h, 7d, 4w or a number of seconds")
         seconds = int(float(match[1]) * _SECONDS[match[2]])
-    else:
+    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_SPAN:
         seconds = int(value)
+    else:
+        raise ValueError(f"{value!r} is not a time span; write for example 30m, 1h, 7d, 4w or a number of seconds")
+    if seconds >= MAX_SPAN:
+        raise ValueError(f"a time span must be shorter than 1000 years, got {value!r}")
     if seconds <= 0:
         raise ValueError(f"a time span must be positive, got {value!r}")
     return seconds

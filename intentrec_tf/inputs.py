@@ -19,19 +19,20 @@ def keras_inputs(spec: DataSpec) -> dict[str, tf.keras.layers.Input]:
     """Symbolic inputs, all [batch, seq] (a multi-label event feature: [batch, seq, width]).
 
     ``segment`` int32 (0 = padding, else one number per user in the row), ``item_id`` int32 rows, ``timestamp`` int64
-    unix seconds, ``next_timestamp`` int64 (with ``schema.request_time``), and one per event feature.
+    unix seconds, ``next_timestamp`` int64 (with ``schema.request_time``), and one per event feature.  Layer names start
+    with ``input.``, which no feature's or layer's name can.
     """
     layers = tf.keras.layers
     inputs = {
-        "segment": layers.Input([None], dtype="int32", name="segment"),
-        "item_id": layers.Input([None], dtype="int32", name="item_id"),
-        "timestamp": layers.Input([None], dtype="int64", name="timestamp"),
+        "segment": layers.Input([None], dtype="int32", name="input.segment"),
+        "item_id": layers.Input([None], dtype="int32", name="input.item_id"),
+        "timestamp": layers.Input([None], dtype="int64", name="input.timestamp"),
     }
     if spec.schema.request_time:
-        inputs["next_timestamp"] = layers.Input([None], dtype="int64", name="next_timestamp")
+        inputs["next_timestamp"] = layers.Input([None], dtype="int64", name="input.next_timestamp")
     for feature in spec.schema.event_features:
         shape = [None, spec.event_widths[feature.name]] if feature.kind == "multi_label" else [None]
-        inputs[feature.name] = layers.Input(shape, dtype=event_dtype(feature), name=feature.name)
+        inputs[feature.name] = layers.Input(shape, dtype=event_dtype(feature), name=f"input.{feature.name}")
     return inputs
 
 

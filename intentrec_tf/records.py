@@ -64,6 +64,6 @@ def parse_user(spec: DataSpec, record: tf.Tensor) -> Sequence:
     for name, (dtype, width) in columns.items():
         if dtype == tf.int64 and name != "timestamp":
             parsed[name] = tf.cast(parsed[name], tf.int32)
-        if width > 1:
+        if name in spec.event_widths:
             parsed[name] = tf.reshape(parsed[name], [-1, width])
     return parsed

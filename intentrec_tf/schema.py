@@ -15,14 +15,21 @@ Span = Annotated[int, BeforeValidator(parse_span)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 FeatureKind = Literal["categorical", "multi_label", "numeric"]
 RESERVED = {
+    # columns of records, inputs and targets of a model
     "user_id",
     "item_id",
     "timestamp",
+    "next_timestamp",
+    "segment",
+    "split",
+    "weight",
+    "item",
+    "seen",
+    # inputs and outputs of the signatures
     "request_time",
     "exclude_item_id",
     "attention",
     "embedding",
-    "item",
 }
 
 

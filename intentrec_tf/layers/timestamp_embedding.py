@@ -11,8 +11,8 @@ GAP_BUCKETS = 40
 def gap_bucket(seconds: tf.Tensor) -> tf.Tensor:
     """Log-scale bucket of a time gap: 1 for 0 s (or a negative gap), then one per doubling; int32.
 
-    Row 0 is left to "no such gap".  32 doublings reach 136 years.  Counted in whole numbers, because a logarithm puts
-    8191 s into one bucket when compiled by XLA (training) and into the next one when not (serving).
+    Row 0 is left to "no such gap".  32 doublings reach 136 years.  Counted in whole numbers: a float32
+    logarithm puts 8191 s into one bucket or the next, depending on whether XLA compiled it (training) or not (serving).
     """
     powers = tf.constant([2**k for k in range(GAP_BUCKETS - 2)], tf.int64)
     return 1 + tf.reduce_sum(tf.cast(seconds[..., None] >= powers, tf.int32), axis=-1)

@@ -22,7 +22,7 @@ def target_rank(scores: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         int32 [batch]; ``UNREACHABLE`` where the target is padding, OOV or excluded itself.
     """
     rows = tf.range(tf.shape(scores)[1])
-    candidate = (rows[None] >= FIRST) & tf.math.is_finite(scores)
+    candidate = (rows[None] >= FIRST) & (scores > -float("inf"))  # false for NaN
     own = tf.gather(scores, target, batch_dims=1)
     above = candidate & (scores >= own[:, None]) & (rows[None] != target[:, None])
     rank = 1 + tf.reduce_sum(tf.cast(above, tf.int32), axis=1)

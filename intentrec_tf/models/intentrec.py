@@ -51,14 +51,14 @@ class IntentRec(tf.keras.Model):
         inputs = keras_inputs(spec)
         hierarchical = config.variant in ("V2", "V3")
 
-        # --- layers
+        # --- layers (a dot in a name: no feature or intent can have it, so names never clash)
         item_embedding = _item_embedding(spec, config)
         sequence_mask = AttentionMask(name="sequence_mask")
         time = TimestampEmbedding(
             config.dim, config.time_encoding, spec.schema.request_time, spec.schema.max_history, name="time"
         )
         names = sorted(spec.schema.intent_names) if config.variant != "V0" else []
-        heads = {name: layers.Dense(len(spec.intent_labels[name]), name=f"intent_{name}") for name in names}
+        heads = {name: layers.Dense(len(spec.intent_labels[name]), name=f"intent.{name}") for name in names}
         aggregation = IntentAggregation(config.intent_dim, name="intent_aggregation")
 
         # --- functional graph
@@ -74,7 +74,7 @@ class IntentRec(tf.keras.Model):
         if hierarchical:
             encoded = _encode(features, times, mask, config, config.intent_blocks, "intent")  # E_k
             outputs["intents"] = {name: head(encoded) for name, head in heads.items()}
-            probabilities = [layers.Softmax(name=f"probability_{n}")(outputs["intents"][n]) for n in names]
+            probabilities = [layers.Softmax(name=f"probability.{n}")(outputs["intents"][n]) for n in names]
             outputs["embedding"], outputs["attention"] = aggregation(probabilities)  # Z_k, w
             features = layers.Concatenate(name="features_and_intent")([features, outputs["embedding"]])
             intent_outputs = dict(outputs)
@@ -173,10 +173,10 @@ def _event_features(spec: DataSpec, config: ModelConfig, item_embedding: ItemEmb
     parts = [item_embedding(RandomOOV(config.random_oov, name="random_oov")(inputs["item_id"]))]
     for f in spec.schema.event_features:
         if f.kind == "numeric":
-            layer = NumericScaling(*spec.numeric_ranges[f.name], name=f"event_{f.name}")
+            layer = NumericScaling(*spec.numeric_ranges[f.name], name=f"event.{f.name}")
         else:
             multi = f.kind == "multi_label"
-            layer = LabelEmbedding(spec.feature_size(f), config.feature_dim, multi, name=f"event_{f.name}")
+            layer = LabelEmbedding(spec.feature_size(f), config.feature_dim, multi, name=f"event.{f.name}")
         parts.append(layer(inputs[f.name]))
     return layers.Concatenate(name="event_features")(parts) if len(parts) > 1 else parts[0]
 

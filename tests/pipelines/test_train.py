@@ -1,0 +1,219 @@
+"""Fitting: it learns, it resumes, it refuses what does not belong together."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines import input_fn
+from pipelines.callbacks import ResumableEarlyStopping, read_history
+from pipelines.config import RunConfig
+from pipelines.evaluate import evaluate
+from pipelines.prepare import PrepareConfig, prepare
+from pipelines.prepared import PreparedData
+from pipelines.run_folder import RunFolder
+from pipelines.split import VALIDATION
+from pipelines.train import train
+from pipelines.validate import DataError
+
+Configure = Callable[..., RunConfig]
+
+
+def quiet(line: str) -> None:
+    pass
+
+
+def test_it_learns_and_the_history_is_complete(trained: RunFolder):
+    history = read_history(trained.history)
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4]
+    assert history[-1]["item_loss"] < history[0]["item_loss"]
+    assert max(record["val_ndcg@10"] for record in history) > history[0]["val_ndcg@10"]
+    assert {"loss", "item_loss", "action_loss", "genre_loss", "val_ndcg@10", "val_hr@10"} <= set(history[0])
+
+
+def test_the_history_holds_what_evaluate_finds(trained: RunFolder):
+    """The best weights score, on the same validation subset, what the history says of the best epoch."""
+    model, prepared, config = trained.load_model()
+    best = max(read_history(trained.history), key=lambda record: record["val_ndcg@10"])
+    result = evaluate(model, prepared, VALIDATION, max_targets=config.training.validation_targets)
+    assert result.metrics["intentrec"]["NDCG@10"] == pytest.approx(best["val_ndcg@10"], abs=1e-6)
+    assert result.metrics["intentrec"]["HR@10"] == pytest.approx(best["val_hr@10"], abs=1e-6)
+
+
+def test_a_second_call_does_nothing(trained: RunFolder, prepared: PreparedData, make_config: Configure):
+    files = [trained.weights, trained.history, trained.folder / "early_stopping.json"]
+    before, lines = [file.stat().st_mtime_ns for file in files], []
+    model = train(prepared, make_config(), trained, lines.append)
+    assert [file.stat().st_mtime_ns for file in files] == before
+    assert len(lines) == 1
+    assert "already trained" in lines[0]
+    for ours, saved in zip(model.get_weights(), trained.load_model()[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, saved)
+
+
+def test_another_run_in_the_same_folder_is_refused(
+    trained: RunFolder, prepared: PreparedData, prepared_last: PreparedData, make_config: Configure, tmp_path: Path
+):
+    for data, config in ((prepared, make_config(seed=1)), (prepared_last, make_config())):
+        with pytest.raises(DataError, match="holds a run with other data or another configuration; name another"):
+            train(data, config, trained, quiet)
+    (tmp_path / "letter.txt").touch()
+    with pytest.raises(DataError, match="is not empty and holds no run"):
+        train(prepared, make_config(), RunFolder(tmp_path), quiet)
+
+
+def test_data_prepared_anew_are_noticed(
+    make_shop: Callable[..., PrepareConfig], make_config: Configure, tmp_path: Path
+):
+    config = make_shop(tmp_path / "in")
+    run = RunFolder(tmp_path / "run")
+    run.begin(prepare(config, tmp_path / "out", quiet), make_config())
+    run.read()
+    with pytest.raises(DataError, match="has no finished epoch yet"):
+        run.load_model()
+    prepare(config.model_copy(update={"min_interactions": 2}), tmp_path / "out", quiet)
+    with pytest.raises(DataError, match="has been prepared anew since"):
+        run.read()
+
+
+class InterruptedError_(Exception):
+    """Stands for whatever ends a process."""
+
+
+def test_an_interrupted_run_goes_on(
+    prepared: PreparedData, make_config: Configure, tmp_path: Path, trained: RunFolder
+):
+    """Stopped after two of four epochs: the others follow, and the optimizer's steps are counted through."""
+    run, config, lines = RunFolder(tmp_path / "run"), make_config(), []
+
+    def stop_after_two(line: str) -> None:
+        lines.append(line)
+        if line.startswith("epoch   3/4"):
+            raise InterruptedError_
+
+    with pytest.raises(InterruptedError_):
+        train(prepared, config, run, stop_after_two)
+    assert len(read_history(run.history)) == 3  # the third is in the log, not in the backup: it runs again
+    lines.clear()
+    model = train(prepared, config, run, lines.append)
+    history = read_history(run.history)
+    assert any("resuming after epoch" in line for line in lines)
+    assert [line[:11] for line in lines if line.startswith("epoch")] == ["epoch   3/4", "epoch   4/4"]
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4]
+    steps = model.optimizer.iterations.numpy()
+    assert steps % 4 == 0
+    assert steps > 0
+    # Without dropout the first two epochs are those of the run that nobody interrupted.
+    for ours, theirs in zip(history[:2], read_history(trained.history)[:2], strict=True):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-4)
+    assert history[2]["loss"] < history[1]["loss"]  # went on, did not start again
+    state = json.loads((run.folder / "early_stopping.json").read_text(encoding="utf-8"))
+    assert state["best"] == pytest.approx(max(record["val_ndcg@10"] for record in history), abs=1e-6)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import tensorflow as tf
+from pipelines.config import RunConfig
+from pipelines.prepared import PreparedData
+from pipelines.run_folder import RunFolder
+from pipelines.train import train
+class Die(tf.keras.callbacks.BackupAndRestore):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().on_epoch_begin(epoch, logs)
+tf.keras.callbacks.BackupAndRestore = Die
+train(PreparedData(sys.argv[1]), RunConfig.model_validate_json(sys.argv[2]), RunFolder(sys.argv[3]))
+"""
+
+
+def test_kill_9_between_epochs(prepared: PreparedData, make_config: Configure, tmp_path: Path):
+    run, config, lines = RunFolder(tmp_path / "run"), make_config(epochs=3), []
+    command = [sys.executable, "-c", KILLED, str(prepared.folder), config.model_dump_json(), str(run.folder)]
+    done = subprocess.run(command, capture_output=True, timeout=200, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"})
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2_000:]
+    assert len(read_history(run.history)) == 2
+    train(prepared, config, run, lines.append)
+    assert [line[:11] for line in lines if line.startswith("epoch")] == ["epoch   3/3"]
+    assert len(read_history(run.history)) == 3
+
+
+def test_patience_counts_on_after_an_interruption(tmp_path: Path):
+    """Best at epoch 1, then worse: with patience 3 the fit stops at epoch 4, however often it was interrupted."""
+
+    class Model:
+        stop_training = False
+
+        def save_weights(self, path: Path) -> None:
+            path.write_text("weights", encoding="utf-8")
+
+    values, stopped = [0.2, 0.5, 0.4, 0.3, 0.2, 0.1], []
+    for epoch, value in enumerate(values):
+        callback, model = ResumableEarlyStopping(tmp_path, patience=3), Model()  # a new process every epoch
+        callback.set_model(model)
+        callback.on_train_begin()
+        callback.on_epoch_end(epoch, {"val_ndcg@10": value})
+        stopped.append(model.stop_training)
+        assert (tmp_path / "best.weights.h5").exists()
+        if model.stop_training:
+            break
+    assert stopped == [False, False, False, False, True]
+    state = json.loads((tmp_path / "early_stopping.json").read_text(encoding="utf-8"))
+    assert (state["best"], state["best_epoch"], state["stopped"]) == (0.5, 1, True)
+
+
+def test_epochs_of_different_numbers_of_batches_do_not_end_the_fit(
+    prepared: PreparedData, make_config: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Large data are packed in groups, whose rows depend on the order; Keras stopped at the first shorter epoch."""
+    monkeypatch.setattr(input_fn, "USERS_PER_GROUP", 4)
+    config = make_config(epochs=5, rows_per_batch=1, row_length=24, history="all", patience=5)
+    batches = input_fn.training_batches(prepared, 1, 24, 0, "all")
+    counts = [sum(1 for _ in batches) for _ in range(5)]
+    assert min(counts) < counts[0], "choose other sizes: this must vary for the test to mean something"
+    run = RunFolder(tmp_path / "run")
+    model = train(prepared, config, run, quiet)
+    assert len(read_history(run.history)) == 5
+    assert model.optimizer.iterations.numpy() == 5 * counts[0]
+
+
+def test_compiled(prepared: PreparedData, make_config: Configure, tmp_path: Path):
+    run = RunFolder(tmp_path / "run")
+    train(prepared, make_config(xla=True, epochs=2), run, quiet)
+    losses = [record["loss"] for record in read_history(run.history)]
+    assert losses[1] < losses[0]
+
+
+def test_data_or_configuration_that_allow_no_training(
+    make_shop: Callable[..., PrepareConfig], make_config: Configure, tmp_path: Path
+):
+    config = make_shop(tmp_path / "in", {"intents": []})
+    lines = (tmp_path / "in" / "events.csv").read_text(encoding="utf-8").splitlines()
+    data = prepare(config, tmp_path / "plain", quiet)
+    with pytest.raises(DataError, match="variant V2 predicts intents, but schema 'shop' declares none"):
+        train(data, make_config(), RunFolder(tmp_path / "run"), quiet)
+    assert not (tmp_path / "run").exists()
+    flat = RunConfig.model_validate({"model": {"variant": "V0", "dim": 8, "heads": 3}})
+    with pytest.raises(DataError, match="heads=3 must divide"):
+        train(data, flat, RunFolder(tmp_path / "run"), quiet)
+    flat = RunConfig.model_validate({"model": {"variant": "V0", "dim": 8}, "training": {"xla": False}})
+    rows = [line.split(",") for line in lines]
+    same = [",".join([*row[:2], "1700000000", *row[3:]]) for row in rows[1:]]
+    (tmp_path / "in" / "events.csv").write_text("\n".join([lines[0], *same]), encoding="utf-8")
+    with pytest.raises(DataError, match="the training part has no event with an earlier one of the same user"):
+        train(prepare(config, tmp_path / "one-second", quiet), flat, RunFolder(tmp_path / "run1"), quiet)
+    singles = [",".join([f"w{i}", *row[1:]]) for i, row in enumerate(rows[1:])]
+    singles += [",".join(["w0", *row[1:]]) for row in sorted(rows[1:], key=lambda row: row[2])[:5]]
+    (tmp_path / "in" / "events.csv").write_text("\n".join([lines[0], *singles]), encoding="utf-8")
+    with pytest.raises(DataError, match="the validation part has no event with an earlier one"):
+        train(prepare(config, tmp_path / "strangers", quiet), flat, RunFolder(tmp_path / "run2"), quiet)
