@@ -126,7 +126,7 @@ class Signatures(tf.Module):
                 values = self.lookups[feature.name].lookup(values)
             elif feature.kind == "multi_label":
                 width = self._spec.event_widths[feature.name]
-                labels = tf.strings.split(values, SEPARATOR).to_tensor("", [None, None, width])
+                labels = tf.strings.split(values, SEPARATOR).to_tensor("", shape=[None, None, width])
                 values = tf.ensure_shape(self.lookups[feature.name].lookup(labels), [None, None, width])
             events[feature.name] = values
         last = tf.reduce_max(tf.where(real, tf.range(tf.shape(real)[1])[None], 0), axis=1)
@@ -162,5 +162,5 @@ def _shares(counts: np.ndarray) -> np.ndarray:
 
 
 def _at(values: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-    """``values`` [B, L, d] at one place per row [B]: [B, d]."""
-    return tf.gather(values, place, batch_dims=1)
+    """``values`` [B, L, d] at one place per row [B]: float32 [B, d], whatever precision the model computes in."""
+    return tf.cast(tf.gather(values, place, batch_dims=1), tf.float32)

@@ -207,6 +207,24 @@ def evaluate(
     print_record(record, Console())
 
 
+@app.command(epilog="Example: `intentrec probe --run runs/simulated --json results/probe.json`")
+def probe(
+    run: RunOption,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the result here.")] = None,
+) -> None:
+    """Read the planted intents of the simulated service off the frozen intent vector Z with a linear model."""
+    from pipelines.environment import provenance
+    from pipelines.probe import probe as run_probe
+    from pipelines.report import write_record
+    from pipelines.run_folder import RunFolder
+
+    model, prepared, config = RunFolder(run).load_model()
+    answers = run_probe(model, prepared, typer.echo)
+    if json_file:
+        identity = {"dataset": prepared.spec.schema.name, "fingerprint": prepared.fingerprint}
+        write_record({**identity, "config": config.model_dump(mode="json"), "probe": answers, **provenance()}, json_file)
+
+
 @app.command(epilog="Example: `intentrec export --run runs/v3 --out export/intentrec`")
 def export(
     run: RunOption,

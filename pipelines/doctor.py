@@ -46,7 +46,10 @@ def main(argv: list[str]) -> int:
         description="Check this machine: Python, libraries, their known conflicts, data, model server.",
         epilog="example: intentrec doctor",
     )
-    parser.parse_args(argv)
+    try:
+        parser.parse_args(argv)
+    except SystemExit as stop:  # argparse has printed the help or the complaint
+        return stop.code if isinstance(stop.code, int) else 2
     checks = [
         _python(),
         *map(_package, BASE),

@@ -25,7 +25,7 @@ from pipelines.datasets.base import RawData
 from pipelines.prepared import MANIFEST, PreparedData
 from pipelines.progress import track
 from pipelines.spec_files import save_spec
-from pipelines.split import SplitConfig, split_events
+from pipelines.split import TRAIN, SplitConfig, split_events
 from pipelines.validate import DataError
 
 if TYPE_CHECKING:
@@ -108,7 +108,10 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
         say(f"{dropped:,} events of items with fewer than {config.min_interactions} interactions left out")
     from pipelines.encode import encode
 
-    encoded = encode(events, raw.items, raw.schema, split_events(events, config.split))
+    parts = split_events(events, config.split)
+    if not (parts == TRAIN).any():
+        raise DataError("no event is left for training, for too many share one timestamp; check it or split otherwise.")
+    encoded = encode(events, raw.items, raw.schema, parts)
     statistics = _statistics(encoded, dropped)
     with atomic_directory(out) as work:
         _write(encoded, raw, work)

@@ -80,9 +80,12 @@ def _part(
 ) -> tuple[np.ndarray, pd.DataFrame, dict[str, np.ndarray]]:
     """Z, the true features and both answers for every target event of a part that has a past, in the same order."""
 
+    intent_model = model.intent_model
+    assert intent_model is not None
+
     @tf.function(reduce_retracing=True)
     def embed(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        return model.intent_model(inputs, training=False)["embedding"][:, -1]
+        return intent_model(inputs, training=False)["embedding"][:, -1]
 
     z = np.concatenate([embed(inputs).numpy() for inputs, _ in evaluation_batches(prepared, part, batch=128)])
     rows = (frame["split"] == part) & before["item_id"].notna()

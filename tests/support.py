@@ -247,7 +247,9 @@ def _same_values(actual: Any, expected: Any) -> None:
 def _one_step(layer: tf.keras.layers.Layer, inputs: Any, call: dict[str, tf.Tensor], unmoved: set[Any]) -> None:
     before = [weight.numpy() for weight in layer.trainable_weights]
     with tf.GradientTape() as tape:
-        outputs = tf.nest.flatten(layer(inputs, training=True, **call) if _takes_training(layer) else layer(inputs, **call))
+        outputs = tf.nest.flatten(
+            layer(inputs, training=True, **call) if _takes_training(layer) else layer(inputs, **call)
+        )
         loss = tf.zeros([])
         for number, value in enumerate(outputs):
             if value.dtype.is_floating:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ModelConfig(BaseModel):
@@ -45,6 +45,12 @@ class ModelConfig(BaseModel):
     multi_label_loss: Literal["softmax", "sigmoid"] = "softmax"
     average_labels: bool = True
     random_oov: float = Field(0.01, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_divide_dim(self) -> ModelConfig:
+        if self.dim % self.heads:
+            raise ValueError(f"heads {self.heads} must divide dim {self.dim}")
+        return self
 
     def weight_of(self, intent: str) -> float:
         """Lambda of one intent."""

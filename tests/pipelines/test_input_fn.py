@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -57,7 +58,7 @@ def wanted(data: PreparedData, last: int | None, parts: int = TRAIN) -> Counter[
     found: Counter[tuple] = Counter()
     for user in events_of(data):
         kept = [event for event in user if event["split"] <= parts]
-        pairs = [pair(*two) for two in zip(kept, kept[1:], strict=False)]
+        pairs = [pair(*two) for two in itertools.pairwise(kept)]
         found.update(pairs[-last:] if last else pairs)
     return found
 
@@ -136,8 +137,10 @@ def test_evaluation_rows_hold_the_past_alone(data: PreparedData, part: int):
             assert not values["item_id"][i][~real].any()
             assert not values["places"][i][~real].any()
             history = [
-                tuple(values[name][i, k].item() for name in ("item_id", "timestamp", "action", "seconds"))
-                + (tuple(values["places"][i, k].tolist()),)
+                (
+                    *(values[name][i, k].item() for name in ("item_id", "timestamp", "action", "seconds")),
+                    tuple(values["places"][i, k].tolist()),
+                )
                 for k in np.flatnonzero(real)
             ]
             seen = [row for row in goals["seen"][i].tolist() if row]

@@ -48,9 +48,7 @@ def test_by_hand() -> None:
     layer.encoders["form"].table.assign([[9, 9], [9, 9], [1, 0], [0, 1]])
     layer.encoders["genre"].table.assign([[9, 9], [9, 9], [2, 0], [0, 4], [6, 6]])
     # columns: form 2, genre 2, year scaled, year missing
-    layer.projection.assign(
-        [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [10, 0, 0], [0, 100, 0]]
-    )
+    layer.projection.assign([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [10, 0, 0], [0, 100, 0]])
     # Item 3: form (0, 1) adds 1 to the second; genre mean of (2, 0), (0, 4) = (1, 2) adds 1 to the third;
     # 1995 of 1990..2000 is 0.5 and adds 5 to the first: (9, 10, 11) + (5, 1, 1).
     # Item 4: form (1, 0), genre mean (3, 5), year missing: (12, 13, 14) + (1, 100, 3).

@@ -1,0 +1,389 @@
+"""The serving contract: the saved model answers as the Keras model does, whatever a client sends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from intentrec_tf.data_spec import DataSpec
+from intentrec_tf.export import Signatures, save_model
+from intentrec_tf.models import IntentRec
+from tests.support import ITEMS, LABELS, User, build_model, build_spec, cut, left_padded, random_user
+
+L = 8
+Raw = dict[str, tf.Tensor]
+Answer = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def model() -> IntentRec:
+    return build_model(build_spec(), variant="V3")
+
+
+@pytest.fixture(scope="module")
+def loaded(model: IntentRec, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("saved") / "1"
+    save_model(model, path)
+    return tf.saved_model.load(str(path))
+
+
+@pytest.fixture(scope="module")
+def ask(loaded: Any) -> Callable[[str, Raw], Answer]:
+    """Call a signature by name, with the inputs it takes."""
+
+    def call(name: str, raw: Raw) -> Answer:
+        function = loaded.signatures[name]
+        wanted = function.structured_input_signature[1]
+        return {key: value.numpy() for key, value in function(**{key: raw[key] for key in wanted}).items()}
+
+    return call
+
+
+def raw_request(spec: DataSpec, users: list[User], side: str = "left", exclude: tuple[str, ...] = ()) -> Raw:
+    """What a client sends for prepared users: strings, padded on one side."""
+    columns: dict[str, np.ndarray] = {
+        "item_id": np.full((len(users), L), "", object),
+        "timestamp": np.zeros((len(users), L), np.int64),
+        "action": np.full((len(users), L), "", object),
+        "tags": np.full((len(users), L), "", object),
+        "seconds": np.full((len(users), L), np.nan, np.float32),
+    }
+    words = spec.vocabularies
+    for b, user in enumerate(users):
+        n = len(user["item_id"])
+        places = slice(L - n, L) if side == "left" else slice(0, n)
+        columns["item_id"][b, places] = [_word(spec.items, row) for row in user["item_id"]]
+        columns["action"][b, places] = [_word(words["action"], row) for row in user["action"]]
+        columns["tags"][b, places] = ["|".join(_word(words["tags"], r) for r in rows) for rows in user["tags"]]
+        columns["timestamp"][b, places] = user["timestamp"]
+        columns["seconds"][b, places] = user["seconds"]
+    request = [user["next_timestamp"][-1] if len(user["item_id"]) else 1_700_000_000 for user in users]
+    raw = {
+        name: tf.constant(values.tolist(), tf.string if values.dtype == object else None)
+        for name, values in columns.items()
+    }
+    raw |= {"timestamp": tf.constant(columns["timestamp"]), "seconds": tf.constant(columns["seconds"])}
+    raw["request_time"] = tf.constant(request, tf.int64)
+    raw["exclude_item_id"] = tf.constant([list(exclude)] * len(users), tf.string, [len(users), len(exclude)])
+    return raw
+
+
+def _word(vocabulary: Any, row: int) -> str:
+    return "never seen" if row == 1 else vocabulary.token(int(row))
+
+
+def _items(answer: Answer) -> list[list[str]]:
+    return [[name.decode() for name in row] for row in answer["item_id"]]
+
+
+def _same(actual: Answer, expected: Answer) -> None:
+    assert set(actual) == set(expected)
+    for name, values in expected.items():
+        if values.dtype == object:
+            np.testing.assert_array_equal(actual[name], values, err_msg=name)
+        else:
+            np.testing.assert_allclose(actual[name], values, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def _finite(answer: Answer) -> None:
+    for name, values in answer.items():
+        assert values.dtype == object or np.isfinite(values).all(), name
+
+
+# --- the same answer as in training
+
+
+def test_item_equals_keras(model: IntentRec, ask: Callable, users: list[User]) -> None:
+    inputs, _ = left_padded(model.spec, users)
+    expected = tf.nn.softmax(model.item_logits(model(inputs)["state"][:, -1])).numpy()
+    answer = ask("item", raw_request(model.spec, users))
+    for b, user in enumerate(users):
+        allowed = [row for row in range(2, 2 + ITEMS) if row not in user["item_id"]]
+        order = sorted(allowed, key=lambda row: -expected[b, row])
+        assert _items(answer)[b] == [model.spec.items.token(row) for row in order] + [""] * (ITEMS - len(order))
+        found = answer["score"][b, : len(order)]
+        np.testing.assert_allclose(found, expected[b, order], atol=1e-5)
+        np.testing.assert_allclose(np.log(found), np.log(expected[b, order]), atol=1e-3)  # small scores too
+        assert not answer["score"][b, len(order) :].any()
+
+
+def test_intent_equals_keras(model: IntentRec, ask: Callable, users: list[User]) -> None:
+    inputs, _ = left_padded(model.spec, users)
+    outputs = model(inputs)
+    answer = ask("intent", raw_request(model.spec, users))
+    for name, labels in LABELS.items():
+        expected = tf.nn.softmax(outputs["intents"][name][:, -1]).numpy()
+        order = np.argsort(-expected, axis=1, kind="stable")
+        np.testing.assert_array_equal(answer[f"{name}/label"], np.array([s.encode() for s in labels], object)[order])
+        np.testing.assert_allclose(
+            np.log(answer[f"{name}/score"]), np.log(np.take_along_axis(expected, order, 1)), atol=1e-4
+        )
+    np.testing.assert_allclose(answer["attention"], outputs["attention"][:, -1], atol=1e-5)
+    np.testing.assert_allclose(answer["embedding"], outputs["embedding"][:, -1], atol=1e-5)
+
+
+def test_embed_equals_keras(model: IntentRec, ask: Callable, users: list[User]) -> None:
+    outputs = model(left_padded(model.spec, users)[0])
+    answer = ask("embed", raw_request(model.spec, users))
+    np.testing.assert_allclose(answer["item_state"], outputs["state"][:, -1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(answer["intent_embedding"], outputs["embedding"][:, -1], rtol=1e-4, atol=1e-5)
+
+
+def test_serving_default_is_item(model: IntentRec, ask: Callable, users: list[User]) -> None:
+    raw = raw_request(model.spec, users)
+    _same(ask("serving_default", raw), ask("item", raw))
+
+
+@pytest.mark.parametrize("signature", ["item", "intent", "embed"])
+def test_padding_side_does_not_matter(model: IntentRec, ask: Callable, users: list[User], signature: str) -> None:
+    left, right = (ask(signature, raw_request(model.spec, users, side)) for side in ("left", "right"))
+    _same(right, left)
+
+
+@pytest.mark.parametrize("signature", ["item", "intent", "embed"])
+def test_padding_content_does_not_matter(model: IntentRec, ask: Callable, users: list[User], signature: str) -> None:
+    raw = raw_request(model.spec, users)
+    padding = raw["item_id"] == ""
+    wild = {"timestamp": tf.constant(77, tf.int64), "action": "play", "tags": "a|b", "seconds": 5.0}
+    dirty = {**raw, **{name: tf.where(padding, value, raw[name]) for name, value in wild.items()}}
+    _same(ask(signature, dirty), ask(signature, raw))
+
+
+@pytest.mark.parametrize("signature", ["item", "intent", "embed"])
+def test_a_batch_is_so_many_single_requests(model: IntentRec, ask: Callable, users: list[User], signature: str) -> None:
+    raw = raw_request(model.spec, users[:3], exclude=("item3", ""))
+    singles = [ask(signature, {name: values[b : b + 1] for name, values in raw.items()}) for b in range(3)]
+    together = ask(signature, raw)
+    assert {values.shape[0] for values in together.values()} == {3}
+    _same(together, {name: np.concatenate([one[name] for one in singles]) for name in together})
+
+
+def test_names_dtypes_and_shapes(model: IntentRec, loaded: Any) -> None:
+    outputs = {
+        name: {key: (spec.dtype.name, tuple(spec.shape)) for key, spec in function.structured_outputs.items()}
+        for name, function in loaded.signatures.items()
+    }
+    item = {"item_id": ("string", (None, ITEMS)), "score": ("float32", (None, ITEMS))}
+    intent: dict[str, Any] = {"attention": ("float32", (None, 7)), "embedding": ("float32", (None, 6))}
+    for name, labels in LABELS.items():
+        intent |= {f"{name}/label": ("string", (None, len(labels))), f"{name}/score": ("float32", (None, len(labels)))}
+    embed = {"item_state": ("float32", (None, 16)), "intent_embedding": ("float32", (None, 6))}
+    assert outputs == {"item": item, "serving_default": item, "intent": intent, "embed": embed}
+    inputs = {
+        key: (spec.dtype.name, tuple(spec.shape))
+        for key, spec in loaded.signatures["item"].structured_input_signature[1].items()
+    }
+    assert inputs == {
+        "item_id": ("string", (None, L)),
+        "timestamp": ("int64", (None, L)),
+        "action": ("string", (None, L)),
+        "tags": ("string", (None, L)),
+        "seconds": ("float32", (None, L)),
+        "request_time": ("int64", (None,)),
+        "exclude_item_id": ("string", (None, None)),
+    }
+
+
+@pytest.mark.parametrize(("variant", "names"), [("V0", set()), ("V1", {"intent"}), ("V2", {"intent"})])
+def test_signatures_of_the_other_variants(users: list[User], variant: str, names: set[str]) -> None:
+    model = build_model(build_spec(), variant=variant)
+    functions = Signatures(model, top_k=5).functions()
+    assert set(functions) == {"item", "embed", "serving_default"} | names
+    raw = raw_request(model.spec, users)
+    assert functions["item"](**raw)["item_id"].shape == (4, 5)
+    del raw["exclude_item_id"]
+    assert ("intent_embedding" in functions["embed"](**raw)) == (variant == "V2")
+    if names:
+        answer = functions["intent"](**raw)
+        assert ("attention" in answer) == ("embedding" in answer) == (variant == "V2")
+        _finite({name: value.numpy() for name, value in answer.items()})
+
+
+def test_a_half_precision_model_answers_in_float32(users: list[User]) -> None:
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        model = build_model(build_spec(), variant="V3")
+        raw = raw_request(model.spec, users)
+        signatures = Signatures(model)
+        answers = {"item": signatures.item(**raw)}
+        del raw["exclude_item_id"]
+        answers |= {"intent": signatures.intent(**raw), "embed": signatures.embed(**raw)}
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    for answer in answers.values():
+        assert {value.dtype for value in answer.values()} <= {tf.float32, tf.string}
+        _finite({name: value.numpy() for name, value in answer.items()})
+
+
+# --- what may be recommended
+
+
+def test_oov_and_padding_are_never_recommended(model: IntentRec, ask: Callable, users: list[User]) -> None:
+    strangers = {**users[0], "item_id": np.ones(8, np.int32)}
+    names = _items(ask("item", raw_request(model.spec, [strangers, users[3]])))
+    assert sorted(names[0]) == sorted(model.spec.items.tokens)  # a history of strangers excludes nothing
+    assert names[1].count("") == 1  # the seen item
+    assert set(names[1]) < {*model.spec.items.tokens, ""}
+
+
+def test_oov_and_padding_are_never_recommended_even_if_they_score_best(users: list[User]) -> None:
+    model = build_model(build_spec(exclude_seen=False), variant="V0")
+    model.item_head.bias.assign(np.r_[5e9, 5e9, np.zeros(ITEMS)])
+    found = Signatures(model, top_k=100).item(**raw_request(model.spec, users))["item_id"].numpy()
+    assert {name.decode() for name in found.ravel()} == set(model.spec.items.tokens)
+
+
+def test_excluded_and_seen_items_are_never_recommended(model: IntentRec, ask: Callable, users: list[User]) -> None:
+    everything = ask("item", raw_request(model.spec, users))
+    first = _items(everything)[3][0]
+    answer = ask("item", raw_request(model.spec, users, exclude=(first, "unknown", "")))
+    for user, names in zip(users, _items(answer), strict=True):
+        seen = {model.spec.items.token(int(row)) for row in user["item_id"]}
+        assert not (seen | {first}) & set(names)
+    # the score is the probability before exclusion, so the others keep theirs
+    np.testing.assert_allclose(answer["score"][3, :5], everything["score"][3, 1:6], rtol=1e-5)
+
+
+def test_seen_items_come_back_where_the_schema_wants_it(users: list[User]) -> None:
+    model = build_model(build_spec(exclude_seen=False), variant="V0")
+    raw = raw_request(model.spec, users, exclude=("item4",))
+    names = Signatures(model).item(**raw)["item_id"].numpy()
+    for row in names:
+        assert {name.decode() for name in row} == {*model.spec.items.tokens, ""} - {"item4"}
+
+
+def test_nothing_left_to_recommend(model: IntentRec, ask: Callable, users: list[User]) -> None:
+    answer = ask("item", raw_request(model.spec, users, exclude=model.spec.items.tokens))
+    assert _items(answer) == [[""] * ITEMS] * 4
+    assert not answer["score"].any()
+
+
+# --- histories a client may really send
+
+
+def test_an_empty_history_gets_the_training_shares(model: IntentRec, ask: Callable) -> None:
+    nobody = cut(random_user(model.spec, 2, seed=0), slice(0, 0))
+    raw = raw_request(model.spec, [nobody], exclude=("item1",))
+    answer = ask("item", raw)
+    assert _items(answer)[0] == [f"item{i}" for i in range(ITEMS) if i != 1] + [""]
+    np.testing.assert_allclose(answer["score"][0, :2], [12 / 78, 10 / 78], rtol=1e-6)
+    intents = ask("intent", raw)
+    assert intents["what/label"][0].tolist() == [b"play", b"buy", b"browse"]
+    np.testing.assert_allclose(intents["what/score"][0], [3 / 6, 2 / 6, 1 / 6], rtol=1e-6)
+    for name in ("intent", "embed", "item"):
+        _finite(ask(name, raw))
+
+
+def test_without_any_training_count_an_empty_history_is_finite() -> None:
+    spec = build_spec()
+    spec.item_prior[:] = 0
+    model = build_model(spec, variant="V0")
+    answer = Signatures(model).item(**raw_request(spec, [cut(random_user(spec, 1, 0), slice(0, 0))]))
+    assert np.isfinite(answer["score"]).all()
+
+
+CHANGES: dict[str, Callable[[Raw], Raw]] = {
+    "unknown items and labels": lambda raw: {
+        **raw,
+        "item_id": tf.where(raw["item_id"] == "", "", "☃"),
+        "action": tf.fill(raw["action"].shape, "?"),
+        "tags": tf.fill(raw["tags"].shape, "?|a||?|b|c|d|?"),
+    },
+    "missing labels": lambda raw: {**raw, "action": tf.fill(raw["action"].shape, ""), "tags": raw["action"]},
+    "NaN": lambda raw: {**raw, "seconds": tf.fill(raw["seconds"].shape, np.nan)},
+    "negative numbers": lambda raw: {**raw, "seconds": tf.fill(raw["seconds"].shape, -1e30)},
+    "infinite numbers": lambda raw: {**raw, "seconds": tf.fill(raw["seconds"].shape, -np.inf)},
+    "events out of order": lambda raw: {**raw, "timestamp": raw["timestamp"][:, ::-1]},
+    "events in the future": lambda raw: {**raw, "request_time": raw["request_time"] - 10**9},
+    "events before 1970": lambda raw: {**raw, "timestamp": -raw["timestamp"], "request_time": -raw["request_time"]},
+    "extreme times": lambda raw: {
+        **raw,
+        "timestamp": tf.fill(raw["timestamp"].shape, tf.int64.max),
+        "request_time": tf.fill(raw["request_time"].shape, tf.int64.min),
+    },
+    "a hole in the middle": lambda raw: {
+        **raw,
+        "item_id": tf.where(tf.range(L) == 5, "", raw["item_id"]),
+    },
+}
+
+
+@pytest.mark.parametrize("change", list(CHANGES))
+def test_odd_histories_are_finite(model: IntentRec, ask: Callable, users: list[User], change: str) -> None:
+    raw = CHANGES[change](raw_request(model.spec, users))
+    for name in ("intent", "embed", "item"):
+        _finite(ask(name, raw))
+    assert all(any(names) for names in _items(ask("item", raw)))
+
+
+def test_the_request_time_matters(model: IntentRec, ask: Callable, users: list[User]) -> None:
+    raw = raw_request(model.spec, users)
+    later = {**raw, "request_time": raw["request_time"] + 86_400 * 30}
+    assert np.abs(ask("item", raw)["score"] - ask("item", later)["score"]).max() > 1e-4
+
+
+def test_attention_is_in_alphabetical_order_and_sums_to_one(model: IntentRec, ask: Callable, users: list[User]) -> None:
+    answer = ask("intent", raw_request(model.spec, users))
+    np.testing.assert_allclose(answer["attention"].sum(1), 1, rtol=1e-5)
+    probabilities = []
+    for name in sorted(LABELS):
+        place = {label.encode(): i for i, label in enumerate(LABELS[name])}
+        order = np.vectorize(place.get)(answer[f"{name}/label"])
+        probabilities.append(tf.constant(np.take_along_axis(answer[f"{name}/score"], order.argsort(1), 1)))
+    embedding, attention = model.get_layer("intent_aggregation")(probabilities)  # Eq 2, from the answered intents
+    np.testing.assert_allclose(answer["attention"], attention, atol=1e-5)
+    np.testing.assert_allclose(answer["embedding"], embedding, atol=1e-4)
+
+
+# --- what the intent signature holds
+
+
+def _reachable_nodes(function: Any) -> set[str]:
+    """Names of all operations a signature can run, through the functions it calls."""
+    graph = function.graph.as_graph_def()
+    library = {f.signature.name: f.node_def for f in graph.library.function}
+    names, todo, done = set(), [graph.node], set()
+    while todo:
+        for node in todo.pop():
+            names.add(f"{node.op}:{node.name}")
+            for value in node.attr.values():
+                for called in (value.func.name, *(f.name for f in value.list.func)):
+                    if called in library and called not in done:
+                        done.add(called)
+                        todo.append(library[called])
+    return names
+
+
+def _item_parts(model: Any) -> set[tuple[str, tuple[int, ...]]]:
+    encoder = model.get_layer("item_encoder").weights
+    inputs = [weight for name in ("item_input", "item_input_norm") for weight in model.get_layer(name).weights]
+    return {(w.name, tuple(w.shape)) for w in (*encoder, *inputs, *model.item_head.weights)}
+
+
+def test_the_intent_graph_holds_nothing_of_the_item_predictor(model: IntentRec, loaded: Any) -> None:
+    intent, item = loaded.signatures["intent"], loaded.signatures["item"]
+    forbidden = _item_parts(model)
+    held = {name: {(v.name, tuple(v.shape)) for v in loaded.signatures[name].variables} for name in ("intent", "item")}
+    assert held["intent"]
+    assert not held["intent"] & forbidden
+    assert held["item"] >= forbidden  # or this test could not fail
+    for word in ("item_encoder", "item_head", "item_input", "ScatterNd"):
+        assert not [node for node in _reachable_nodes(intent) if word in node], word
+        assert [node for node in _reachable_nodes(item) if word in node], word
+
+
+def test_the_intent_graph_captures_none_of_the_item_variables(model: IntentRec) -> None:
+    """By identity, on the functions before saving."""
+    functions = Signatures(model).functions()
+    parts = [*model.get_layer("item_encoder").weights, *model.item_head.weights]
+    forbidden = {weight.ref() for weight in parts}
+    held = {name: {variable.ref() for variable in functions[name].variables} for name in ("intent", "item")}
+    assert not held["intent"] & forbidden
+    assert held["item"] >= forbidden
+    # The item prior and names, and the exclusion's lookups, are no business of the intents either.
+    shapes = {tuple(captured.shape) for captured in functions["intent"].captured_inputs}
+    assert (ITEMS + 2,) not in shapes

@@ -1,0 +1,91 @@
+"""A version folder: complete, newer than all others, and free of what TensorFlow Serving refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+from pipelines import export as module
+from pipelines.run_folder import RunFolder
+
+
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export that writes a file instead of a model."""
+    monkeypatch.setattr(module, "save_model", lambda model, path, top_k: (path / "saved_model.pb").touch())
+
+
+def test_what_is_in_it(exported: Path, trained: RunFolder):
+    assert {path.name for path in exported.iterdir()} >= {"saved_model.pb", "variables", "assets", "intentrec.json"}
+    assert exported.name.isdecimal()
+    assert len(exported.name) == 14
+    assert [path.name for path in exported.parent.iterdir()] == [exported.name]
+    text = (exported / "intentrec.json").read_text(encoding="utf-8")
+    info = json.loads(text)
+    prepared, config = trained.read()
+    assert info["schema"] == prepared.manifest["schema"]
+    assert info["config"] == config.model_dump(mode="json")
+    assert info["fingerprint"] == prepared.fingerprint
+    assert set(info["vocabulary_digests"]) == {"item_id", *prepared.spec.vocabularies}
+    assert {"intentrec_tf", "libraries", "commit", "date", "command", "machine", "statistics", "evaluation"} <= set(
+        info
+    )
+    for path in (str(prepared.folder), str(exported.parent), str(Path.home())):
+        assert path not in text
+
+
+def test_no_compiled_function_is_in_the_graph(exported: Path):
+    model = SavedModel()
+    model.ParseFromString((exported / "saved_model.pb").read_bytes())
+    graph = model.meta_graphs[0].graph_def
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    assert len(nodes) > 100
+    for part in (*nodes, *graph.library.function):
+        assert not part.attr["_XlaMustCompile"].b
+        assert not part.attr["_XlaCompile"].b
+
+
+def test_versions_increase_whatever_the_clock_says(trained: RunFolder, tmp_path: Path, cheap: None):
+    first = module.export(trained, tmp_path)
+    second = module.export(trained, tmp_path)  # often within the same second
+    (tmp_path / "99990101000000").mkdir()  # from a machine with another clock, or by hand
+    (tmp_path / "notes").mkdir()
+    third = module.export(trained, tmp_path)
+    assert int(first.name) < int(second.name) < int(third.name) == 99990101000001
+
+
+def test_an_error_leaves_no_version(trained: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "save_model", fail)
+    with pytest.raises(OSError, match="No space left"):
+        module.export(trained, tmp_path / "model")
+    assert list((tmp_path / "model").iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pipelines import export as module
+from pipelines.run_folder import RunFolder
+def die(model, path, top_k):
+    (path / "saved_model.pb").write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+module.save_model = die
+module.export(RunFolder(sys.argv[1]), sys.argv[2])
+"""
+
+
+def test_kill_9_leaves_no_visible_version(trained: RunFolder, tmp_path: Path):
+    command = [sys.executable, "-c", KILLED, str(trained.folder), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, timeout=120, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"})
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2_000:]
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == []
+    assert not any(path.name.isdecimal() for path in tmp_path.iterdir())
