@@ -12,6 +12,7 @@ from intentrec_tf.models.intentrec import IntentRec, exclude
 from intentrec_tf.vocabulary import FIRST, OOV, Vocabulary
 
 SEPARATOR = "|"
+_NOW = "request_time"
 
 
 class Signatures(tf.Module):
@@ -50,32 +51,32 @@ class Signatures(tf.Module):
         self.item_prior = tf.constant(_shares(spec.item_prior))
         self.intent_names = sorted(spec.schema.intent_names) if model.intent_model is not None else []
         self.labels = {name: tf.constant(spec.intent_labels[name]) for name in self.intent_names}
-        self.label_priors = {name: tf.constant(_shares(spec.intent_priors[name])) for name in self.intent_names}
+        self.label_priors = {name: tf.constant(_label_shares(model, name)) for name in self.intent_names}
 
     def intent(self, **raw: tf.Tensor) -> Columns:
         """See the class; shapes and dtypes as there."""
-        inputs, last, known = self._read(raw)
+        inputs, known = self._read(raw)
         assert self.model.intent_model is not None
         outputs = self.model.intent_model(inputs, training=False)
         answer: Columns = {}
         for name in self.intent_names:
-            predicted = tf.nn.softmax(_at(outputs["intents"][name], last))
+            predicted = _newest(outputs["probabilities"][name])
             scores = tf.where(known[:, None], predicted, self.label_priors[name][None])
             order = tf.argsort(scores, direction="DESCENDING", stable=True)
             answer[f"{name}/label"] = tf.gather(self.labels[name], order)
             answer[f"{name}/score"] = tf.gather(scores, order, batch_dims=1)
         if self.model.hierarchical:
-            answer["attention"] = _at(outputs["attention"], last)
-            answer["embedding"] = _at(outputs["embedding"], last)
+            answer["attention"] = _newest(outputs["attention"])
+            answer["embedding"] = _newest(outputs["embedding"])
         return answer
 
     def item(self, exclude_item_id: tf.Tensor, **raw: tf.Tensor) -> Columns:
         """See the class; shapes and dtypes as there."""
-        inputs, last, known = self._read(raw)
-        state = _at(self.model(inputs, training=False)["state"], last)
+        inputs, known = self._read(raw)
+        state = _newest(self.model(inputs, training=False)["state"])
         predicted = tf.nn.softmax(self.model.item_logits(state))
         scores = tf.where(known[:, None], predicted, self.item_prior[None])
-        never = [self.item_lookup.lookup(exclude_item_id), tf.fill([tf.shape(last)[0], 1], OOV)]
+        never = [self.item_lookup.lookup(exclude_item_id), tf.fill([tf.shape(known)[0], 1], OOV)]
         if self._spec.schema.exclude_seen:
             never.append(inputs["item_id"])
         rows = tf.pad(tf.concat(never, axis=1), [[0, 0], [1, 0]])  # row 0 is padding and never an answer
@@ -88,11 +89,11 @@ class Signatures(tf.Module):
 
     def embed(self, **raw: tf.Tensor) -> Columns:
         """See the class; shapes and dtypes as there."""
-        inputs, last, _ = self._read(raw)
+        inputs, _ = self._read(raw)
         outputs = self.model(inputs, training=False)
-        answer = {"item_state": _at(outputs["state"], last)}
+        answer = {"item_state": _newest(outputs["state"])}
         if self.model.hierarchical:
-            answer["intent_embedding"] = _at(outputs["embedding"], last)
+            answer["intent_embedding"] = _newest(outputs["embedding"])
         return answer
 
     def functions(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
@@ -113,25 +114,26 @@ class Signatures(tf.Module):
         dtypes = {"item_id": tf.string, "timestamp": tf.int64}
         dtypes |= {f.name: tf.float32 if f.kind == "numeric" else tf.string for f in schema.event_features}
         specs = {name: tf.TensorSpec([None, schema.max_history], dtype, name) for name, dtype in dtypes.items()}
-        return {**specs, "request_time": tf.TensorSpec([None], tf.int64, "request_time")}
+        return {**specs, _NOW: tf.TensorSpec([None], tf.int64, _NOW)}
 
-    def _read(self, raw: Columns) -> tuple[Columns, tf.Tensor, tf.Tensor]:
-        """Model inputs, the place of the newest event int32 [B], and whether there is any event, bool [B]."""
-        real = raw["item_id"] != ""
+    def _read(self, raw: Columns) -> tuple[Columns, tf.Tensor]:
+        """Model inputs with all padding moved to the left, and whether there is any event, bool [B]."""
+        order = tf.argsort(tf.cast(raw["item_id"] != "", tf.int32), axis=1, stable=True)
+        history = {name: tf.gather(raw[name], order, batch_dims=1) for name in self.input_specs() if name != _NOW}
+        real = history["item_id"] != ""
         segment = tf.cast(real, tf.int32)
-        events: Columns = {"item_id": self.item_lookup.lookup(raw["item_id"]), "timestamp": raw["timestamp"]}
+        events: Columns = {"item_id": self.item_lookup.lookup(history["item_id"]), "timestamp": history["timestamp"]}
         for feature in self._spec.schema.event_features:
-            values = raw[feature.name]
+            values = history[feature.name]
             if feature.kind == "categorical":
                 values = self.lookups[feature.name].lookup(values)
             elif feature.kind == "multi_label":
                 width = self._spec.event_widths[feature.name]
-                labels = tf.strings.split(values, SEPARATOR).to_tensor("", shape=[None, None, width])
-                values = tf.ensure_shape(self.lookups[feature.name].lookup(labels), [None, None, width])
+                labels = tf.strings.split(values, SEPARATOR).to_tensor("")
+                values = _distinct(self.lookups[feature.name].lookup(labels), width)
             events[feature.name] = values
-        last = tf.reduce_max(tf.where(real, tf.range(tf.shape(real)[1])[None], 0), axis=1)
-        next_timestamp = following(raw["timestamp"], segment, raw["request_time"])
-        return assemble_inputs(self._spec, events, segment, next_timestamp), last, tf.reduce_any(real, axis=1)
+        next_timestamp = following(history["timestamp"], segment, raw[_NOW])
+        return assemble_inputs(self._spec, events, segment, next_timestamp), tf.reduce_any(real, axis=1)
 
 
 def save_model(model: IntentRec, path: str | Path, top_k: int = 100) -> None:
@@ -161,6 +163,28 @@ def _shares(counts: np.ndarray) -> np.ndarray:
     return (counts / max(float(counts.sum()), 1.0)).astype(np.float32)
 
 
-def _at(values: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-    """``values`` [B, L, d] at one place per row [B]: float32 [B, d], whatever precision the model computes in."""
-    return tf.cast(tf.gather(values, place, batch_dims=1), tf.float32)
+def _label_shares(model: IntentRec, name: str) -> np.ndarray:
+    """What to say of a user without any event: training shares of the labels, float32 [d_i].
+
+    Shares of all labels (they sum to 1), or of all events where labels are scored independently.
+    """
+    counts = model.spec.intent_priors[name]
+    independent = model.config.multi_label_loss == "sigmoid" and name in model.category_intents
+    return (
+        (counts / max(float(model.spec.item_prior.sum()), 1.0)).astype(np.float32) if independent else _shares(counts)
+    )
+
+
+def _distinct(rows: tf.Tensor, width: int) -> tf.Tensor:
+    """Label rows [B, L, any] as preparation stores them: each row once, ``width`` places, 0 at the unused ones."""
+    ordered = tf.sort(rows, axis=-1, direction="DESCENDING")
+    repeated = ordered[..., 1:] == ordered[..., :-1]
+    first = tf.where(repeated, 0, ordered[..., 1:])
+    once = tf.sort(tf.concat([ordered[..., :1], first], axis=-1), axis=-1, direction="DESCENDING")[..., :width]
+    padded = tf.pad(once, [[0, 0], [0, 0], [0, width - tf.shape(once)[-1]]])
+    return tf.ensure_shape(padded, [None, None, width])
+
+
+def _newest(values: tf.Tensor) -> tf.Tensor:
+    """``values`` [B, L, d] at the last place: float32 [B, d], whatever precision the model computes in."""
+    return tf.cast(values[:, -1], tf.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -43,8 +44,8 @@ class Vocabulary:
         return self.tokens[row - FIRST] if row >= FIRST else ""
 
     def digest(self) -> str:
-        """SHA-256 over the tokens in order, hexadecimal."""
-        return hashlib.sha256("\n".join(self.tokens).encode()).hexdigest()
+        """SHA-256 over the tokens in order (as JSON), hexadecimal."""
+        return hashlib.sha256(json.dumps(self.tokens).encode()).hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Vocabulary) and self.tokens == other.tokens

@@ -15,11 +15,12 @@ def atomic_directory(target: Path) -> Iterator[Path]:
     """A temporary directory beside ``target`` that becomes ``target`` when the block ends without an error.
 
     Everything is flushed to disk before the rename.  An existing ``target`` is replaced.  After an error, nothing of
-    the temporary directory stays.
+    the temporary directory stays; what a killed process left of its own is removed by the next one.
     """
     target = Path(os.path.abspath(target))
     target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".tmp", dir=target.parent))
+    _remove_leftovers(target)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-{os.getpid()}-", suffix=".tmp", dir=target.parent))
     try:
         yield work
         for path in sorted(work.rglob("*"), reverse=True):
@@ -53,6 +54,24 @@ def atomic_text(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove temporary directories of ``target`` whose process (the number in their name) is no more."""
+    for path in target.parent.glob(f".{target.name}-*-*.tmp"):
+        owner = path.name.removeprefix(f".{target.name}-").partition("-")[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _flush(path: Path) -> None:

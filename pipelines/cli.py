@@ -222,7 +222,9 @@ def probe(
     answers = run_probe(model, prepared, typer.echo)
     if json_file:
         identity = {"dataset": prepared.spec.schema.name, "fingerprint": prepared.fingerprint}
-        write_record({**identity, "config": config.model_dump(mode="json"), "probe": answers, **provenance()}, json_file)
+        write_record(
+            {**identity, "config": config.model_dump(mode="json"), "probe": answers, **provenance()}, json_file
+        )
 
 
 @app.command(epilog="Example: `intentrec export --run runs/v3 --out export/intentrec`")

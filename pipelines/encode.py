@@ -100,7 +100,7 @@ def encode_feature(feature: Feature, column: pd.Series, vocabulary: Vocabulary |
     if feature.kind == "categorical":
         return vocabulary.lookup(values.tolist()).astype(np.int32)
     names, codes = np.unique(values.to_numpy(str), return_inverse=True)
-    rows = [vocabulary.lookup(sorted(set(name.split(SEPARATOR)) - {""})) for name in names]
+    rows = [np.unique(vocabulary.lookup([label for label in name.split(SEPARATOR) if label])) for name in names]
     width = max(1, max(map(len, rows), default=1))
     table = np.zeros((len(rows), width), np.int32)
     for i, row in enumerate(rows):

@@ -36,6 +36,7 @@ class Evaluation:
         ranks: system name -> int32 [targets].
         targets: number of target events.
         outside_catalogue: targets whose item training never saw; every system misses them.
+        without_history: events of the part that are a user's very first and so were no question.
         seconds: wall time.
     """
 
@@ -44,6 +45,7 @@ class Evaluation:
     ranks: dict[str, np.ndarray]
     targets: int
     outside_catalogue: int
+    without_history: int
     seconds: float
 
 
@@ -67,7 +69,7 @@ def ranking_step(model: IntentRec) -> Step:
     def step(inputs: Columns, targets: Columns) -> dict[str, Any]:
         outputs = model(inputs, training=False)
         scores = model.item_logits(outputs["state"][:, -1])
-        intents = {name: tf.nn.softmax(logits[:, -1]) for name, logits in outputs["intents"].items()}
+        intents = {name: values[:, -1] for name, values in outputs["probabilities"].items()}
         return {"rank": _rank(scores, targets, excluding), "intents": intents}
 
     return step
@@ -130,6 +132,7 @@ def evaluate(
         ranks=ranks,
         targets=len(ranks["intentrec"]),
         outside_catalogue=outside,
+        without_history=min(chosen, max_targets or chosen) - len(ranks["intentrec"]),
         seconds=round(time.perf_counter() - start, 2),
     )
 

@@ -22,7 +22,7 @@ from intentrec_tf.schema import CategoryIntent
 from pipelines.atomic import atomic_directory
 from pipelines.datasets import registry
 from pipelines.datasets.base import RawData
-from pipelines.prepared import MANIFEST, PreparedData
+from pipelines.prepared import FORMAT, MANIFEST, PreparedData, read_manifest
 from pipelines.progress import track
 from pipelines.spec_files import save_spec
 from pipelines.split import TRAIN, SplitConfig, split_events
@@ -31,7 +31,6 @@ from pipelines.validate import DataError
 if TYPE_CHECKING:
     from pipelines.encode import EncodedData
 
-FORMAT = 1
 USERS_PER_SHARD = 2_000
 PARTS = ("train", "validation", "test")
 OUTPUTS = {
@@ -140,7 +139,7 @@ def _finished(config: PrepareConfig, out: Path) -> PreparedData | None:
         done = PreparedData(out)
     except DataError:
         return None
-    if done.manifest.get("format") != FORMAT or done.manifest["request"] != _request(config):
+    if done.manifest["request"] != _request(config):
         return None
     if config.schema_file is None and done.manifest["schema"] != registry.packaged_schema(config.dataset).to_dict():
         return None
@@ -157,7 +156,7 @@ def _foreign(out: Path) -> str | None:
     names = sorted(path.name for path in out.iterdir())
     if MANIFEST in names:
         try:
-            PreparedData(out)
+            read_manifest(out)
         except DataError:
             return MANIFEST
     elif names:

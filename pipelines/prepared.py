@@ -14,6 +14,21 @@ from pipelines.spec_files import load_spec
 from pipelines.validate import DataError
 
 MANIFEST = "manifest.json"
+FORMAT = 2
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What ``prepare`` noted about a folder, of any format.
+
+    Raises:
+        DataError: the folder holds no finished preparation.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(f"{folder}: holds no prepared data; run 'intentrec prepare' with --out {folder}.") from None
+    return manifest
 
 
 class PreparedData:
@@ -23,16 +38,14 @@ class PreparedData:
         folder: the output folder of ``prepare``.
 
     Raises:
-        DataError: the folder holds no finished preparation.
+        DataError: the folder holds no finished preparation, or one of another format.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        try:
-            self.manifest: dict[str, Any] = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
-            self.manifest["fingerprint"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise DataError(f"{folder}: holds no prepared data; run 'intentrec prepare' with --out {folder}.") from None
+        self.manifest = read_manifest(self.folder)
+        if self.manifest.get("format") != FORMAT:
+            raise DataError(f"{folder}: was prepared by another version of intentrec; run 'intentrec prepare' again.")
 
     @property
     def fingerprint(self) -> str:

@@ -41,6 +41,7 @@ def evaluation_record(result: Evaluation, prepared: PreparedData, config: RunCon
         "seed": config.training.seed,
         "targets": result.targets,
         "targets_outside_catalogue": result.outside_catalogue,
+        "events_without_history": result.without_history,
         "metrics": result.metrics["intentrec"],
         "baselines": {name: values for name, values in result.metrics.items() if name != "intentrec"},
         "intents": result.intents,

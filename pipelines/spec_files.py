@@ -13,7 +13,8 @@ from intentrec_tf.schema import Schema
 from intentrec_tf.vocabulary import Vocabulary
 
 _ITEMS = "item_id"
-_PRIOR = "__prior__"
+_PRIOR = "prior"
+_FEATURE = "feature."
 
 
 def save_spec(spec: DataSpec, folder: Path) -> None:
@@ -23,7 +24,8 @@ def save_spec(spec: DataSpec, folder: Path) -> None:
     for name, vocabulary in {_ITEMS: spec.items, **spec.vocabularies}.items():
         text = json.dumps(vocabulary.tokens, ensure_ascii=False, indent=0)
         (folder / "vocabulary" / f"{name}.json").write_text(text, encoding="utf-8")
-    arrays: dict[str, Any] = {_PRIOR: spec.item_prior, **spec.catalogue}
+    arrays: dict[str, Any] = {_PRIOR: spec.item_prior}
+    arrays |= {_FEATURE + name: values for name, values in spec.catalogue.items()}
     np.savez(folder / "catalogue.npz", **arrays)
     rest = {
         "intent_labels": spec.intent_labels,
@@ -41,13 +43,15 @@ def load_spec(folder: Path) -> DataSpec:
         for path in sorted((folder / "vocabulary").glob("*.json"))
     }
     with np.load(folder / "catalogue.npz") as arrays:
-        catalogue = {name: arrays[name] for name in arrays.files}
+        prior = arrays[_PRIOR]
+        names = [name for name in arrays.files if name.startswith(_FEATURE)]
+        catalogue = {name.removeprefix(_FEATURE): arrays[name] for name in names}
     rest = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     return DataSpec(
         schema=Schema.from_yaml(folder / "schema.yaml"),
         items=vocabularies.pop(_ITEMS),
         vocabularies=vocabularies,
-        item_prior=catalogue.pop(_PRIOR),
+        item_prior=prior,
         catalogue=catalogue,
         intent_labels={name: tuple(labels) for name, labels in rest["intent_labels"].items()},
         numeric_ranges={name: (low, high) for name, (low, high) in rest["numeric_ranges"].items()},

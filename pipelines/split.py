@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
@@ -31,6 +31,12 @@ class SplitConfig(BaseModel):
     validation_users: float = Field(1.0, gt=0, le=1)
     seed: int = 0
 
+    @model_validator(mode="after")
+    def _leave_a_test_part(self) -> SplitConfig:
+        if self.kind == "time" and self.train_share + self.validation_share >= 1:
+            raise ValueError("train_share and validation_share must add up to less than 1, or no test part is left")
+        return self
+
 
 def split_events(events: pd.DataFrame, config: SplitConfig) -> np.ndarray:
     """Part of every event: 0 train, 1 validation, 2 test.
@@ -48,7 +54,7 @@ def split_events(events: pd.DataFrame, config: SplitConfig) -> np.ndarray:
 
 def _by_time(timestamp: np.ndarray, config: SplitConfig) -> np.ndarray:
     ordered = np.sort(timestamp)
-    shares = (config.train_share, min(config.train_share + config.validation_share, 1.0))
+    shares = (config.train_share, config.train_share + config.validation_share)
     cuts = [ordered[min(int(len(ordered) * share), len(ordered) - 1)] for share in shares]
     return np.searchsorted(cuts, timestamp, side="right").astype(np.int8)
 

@@ -237,11 +237,10 @@ def test_a_user_read_from_the_prepared_files(way: Way):
     assert history == frame.to_dict("records")
 
 
+@pytest.mark.parametrize("way", [simulated, tables], indirect=True, ids=["simulated", "tables"])
 def test_an_unknown_number_is_the_same_everywhere(way: Way):
     """A missing duration: left out by the client, NaN for the SavedModel and for the Keras model."""
     numeric = [f.name for f in way.prepared.spec.schema.event_features if f.kind == "numeric"]
-    if not numeric:
-        pytest.skip("no number in this schema")
     question = way.questions[0]
     past = [{**event, numeric[0]: np.nan} if k % 2 else event for k, event in enumerate(question.past[-LENGTH:])]
     arrays = raw_arrays(way, Question(past, question.moment, *[None] * 4))  # type: ignore[list-item]
@@ -272,10 +271,9 @@ def test_an_unknown_number_is_the_same_everywhere(way: Way):
         compare(wanted, [(item.item_id, item.score) for item in answer.items])
 
 
+@pytest.mark.parametrize("way", [movielens], indirect=True, ids=["movielens"])
 def test_a_rating_is_text_as_it_stands_in_the_file(way: Way):
     """MovieLens-100K says ``4``; the number 4.0 is refused rather than taken for an unknown label."""
-    if way.prepared.spec.schema.name != "movielens-100k":
-        pytest.skip("no rating in this schema")
     assert set(way.prepared.spec.vocabularies["rating"].tokens) == set("12345")
     past = way.questions[0].past
     with pytest.raises(InvalidInputError, match="'rating' of event 0"):

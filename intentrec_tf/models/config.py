@@ -14,7 +14,8 @@ class ModelConfig(BaseModel):
         variant: ``V0`` item only; ``V1`` flat multi-task, one shared encoder; ``V2`` hierarchical, the intent vector
             feeds a separate item encoder; ``V3`` = V2 with the short-term interest (IntentRec, Table 2).
         dim: width of encoders and item vectors.  intent_dim: width of Z.  feature_dim: width of a feature embedding.
-        item_blocks, intent_blocks, short_term_blocks: Transformer blocks of the three encoders.
+        item_blocks, intent_blocks, short_term_blocks: Transformer blocks of the three encoders.  Only one short-term
+            block keeps strictly to the window H: each further one reaches H further back.
         heads, expansion, dropout: of every encoder.
         time_encoding: ``timestamp`` or ``position``.
         tied: score items with the input's item vectors.

@@ -29,9 +29,14 @@ class IntentRec(tf.keras.Model):
     """The graph of IntentRec (arXiv 2408.05353), variants V0 to V3, as one functional Keras model.
 
     Called on the inputs of :func:`intentrec_tf.inputs.keras_inputs` ([batch, seq]) it returns a dictionary:
-    ``state`` float [batch, seq, dim] (what the item head scores), ``intents`` ({name: logits [batch, seq, d_i]}),
-    ``attention`` [batch, seq, M] (importance of each intent, alphabetical order) and ``embedding``
-    Z [batch, seq, intent_dim].  V0 has no intents, V1 neither attention nor Z.
+
+    * ``state`` float [batch, seq, dim], what the item head scores;
+    * ``intents`` {name: logits [batch, seq, d_i]} of the next event's intents, and ``probabilities`` of the same shapes
+      (softmax; sigmoid for a multi-label intent with ``multi_label_loss="sigmoid"``);
+    * ``attention`` [batch, seq, M], the importance of each intent in alphabetical order, and ``embedding`` Z
+      [batch, seq, intent_dim].
+
+    V0 has no intents, V1 neither attention nor Z.
 
     ``model.intent_model`` is the part up to Z alone; it shares the weights and holds nothing of the item encoder.
 
@@ -70,17 +75,18 @@ class IntentRec(tf.keras.Model):
             short_mask = recent(inputs["segment"], timestamp=inputs["timestamp"])
             short = _encode(features, times, short_mask, config, config.short_term_blocks, "short_term")  # S_k
             features = layers.Concatenate(name="features")([features, short])
-        outputs: dict = {"intents": {}}
+        outputs: dict = {"intents": {}, "probabilities": {}}
         if hierarchical:
             encoded = _encode(features, times, mask, config, config.intent_blocks, "intent")  # E_k
             outputs["intents"] = {name: head(encoded) for name, head in heads.items()}
-            probabilities = [layers.Softmax(name=f"probability.{n}")(outputs["intents"][n]) for n in names]
-            outputs["embedding"], outputs["attention"] = aggregation(probabilities)  # Z_k, w
+            outputs["probabilities"] = _probabilities(outputs["intents"], spec, config)
+            outputs["embedding"], outputs["attention"] = aggregation([outputs["probabilities"][n] for n in names])
             features = layers.Concatenate(name="features_and_intent")([features, outputs["embedding"]])
             intent_outputs = dict(outputs)
         state = _encode(features, times, mask, config, config.item_blocks, "item")
         if config.variant == "V1":
             outputs["intents"] = {name: head(state) for name, head in heads.items()}
+            outputs["probabilities"] = _probabilities(outputs["intents"], spec, config)
             intent_outputs = dict(outputs)
 
         super().__init__(
@@ -108,6 +114,11 @@ class IntentRec(tf.keras.Model):
         self._means = {
             name: tf.keras.metrics.Mean(name=name) for name in ("loss", "item_loss", *(f"{n}_loss" for n in names))
         }
+
+    @property
+    def category_intents(self) -> set[str]:
+        """Names of the multi-label intents, whose labels are the target item's own."""
+        return set(self._label_matrices)
 
     def item_logits(self, state: tf.Tensor) -> tf.Tensor:
         """Logits of all items, float32 [..., V], for states [..., dim]; padding and OOV are at -1e9."""
@@ -142,6 +153,14 @@ class IntentRec(tf.keras.Model):
         with tf.GradientTape() as tape:
             parts = self.losses_of(self(inputs, training=True), targets)
         self.optimizer.minimize(parts["loss"], self.trainable_variables, tape=tape)
+        return self._record(parts)
+
+    def test_step(self, data):
+        inputs, targets = data
+        parts = self.losses_of(self(inputs, training=False), targets)
+        return self._record(parts)
+
+    def _record(self, parts: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         for name, value in parts.items():
             self._means[name].update_state(value)
         return {name: self._means[name].result() for name in parts}
@@ -156,6 +175,13 @@ def exclude(scores: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     batch = tf.broadcast_to(tf.range(tf.shape(rows)[0])[:, None], tf.shape(rows))
     hits = tf.scatter_nd(tf.stack([batch, rows], axis=-1), tf.ones_like(rows), tf.shape(scores))
     return tf.where(hits > 0, -float("inf"), scores)
+
+
+def _probabilities(logits: dict[str, tf.Tensor], spec: DataSpec, config: ModelConfig) -> dict[str, tf.Tensor]:
+    """p_i of every intent: softmax over its labels; independent sigmoids for a multi-label one trained that way."""
+    several = {i.name for i in spec.schema.intents if isinstance(i, CategoryIntent)}
+    forms = {name: config.multi_label_loss if name in several else "softmax" for name in logits}
+    return {name: layers.Activation(forms[name], name=f"probability.{name}")(x) for name, x in logits.items()}
 
 
 def _item_embedding(spec: DataSpec, config: ModelConfig) -> ItemEmbedding:

@@ -387,3 +387,44 @@ def test_the_intent_graph_captures_none_of_the_item_variables(model: IntentRec) 
     # The item prior and names, and the exclusion's lookups, are no business of the intents either.
     shapes = {tuple(captured.shape) for captured in functions["intent"].captured_inputs}
     assert (ITEMS + 2,) not in shapes
+
+
+@pytest.mark.parametrize("signature", ["intent", "item", "embed"])
+def test_holes_in_a_history_do_not_matter(model: IntentRec, ask: Callable, users: list[User], signature: str) -> None:
+    """Padding between events, as a careless caller may send it, is moved aside."""
+    user = cut(users[0], slice(0, 5))
+    raw = raw_request(model.spec, [user], side="right")
+    places = np.array([0, 5, 1, 6, 2, 3, 7, 4])  # events 0..4 stay in order, empty places 5..7 come between
+    history = [name for name, values in raw.items() if values.shape.rank == 2 and name != "exclude_item_id"]
+    holey = {name: tf.gather(values, places, axis=1) if name in history else values for name, values in raw.items()}
+    assert holey["item_id"][0, 1] == b""
+    _same(ask(signature, holey), ask(signature, raw))
+
+
+def test_a_label_said_twice_counts_once(model: IntentRec, ask: Callable, users: list[User]) -> None:
+    """As in preparation, where an event's labels are a set; unknown labels are one label."""
+    label, other = model.spec.vocabularies["tags"].tokens[:2]
+    raw = raw_request(model.spec, [users[0]])
+    texts = {"once": f"{other}|{label}", "twice": f"{label}|{label}|{other}", "alone": label}
+    answers = {}
+    for name, text in texts.items():
+        tags = raw["tags"].numpy()
+        tags[0, -1] = text
+        answers[name] = ask("embed", {**raw, "tags": tf.constant(tags)})
+    _same(answers["twice"], answers["once"])
+    assert np.abs(answers["alone"]["item_state"] - answers["once"]["item_state"]).max() > 1e-5
+
+
+def test_independent_labels_are_served_as_sigmoids(users: list[User]) -> None:
+    """With the sigmoid loss a multi-label intent's scores are probabilities of their own, not shares of one."""
+    model = build_model(build_spec(), variant="V2", multi_label_loss="sigmoid")
+    name = next(iter(model.category_intents))
+    raw = raw_request(model.spec, [*users[:2], cut(users[0], slice(0, 0))])
+    del raw["exclude_item_id"]
+    scores = Signatures(model).intent(**raw)[f"{name}/score"].numpy()
+    inputs, _ = left_padded(model.spec, users[:2], L)
+    logits = model(inputs)["intents"][name][:, -1].numpy()
+    np.testing.assert_allclose(scores[:2], -np.sort(-1 / (1 + np.exp(-logits)), axis=1), rtol=1e-5)
+    assert np.abs(scores[:2].sum(1) - 1).min() > 0.05
+    shares = model.spec.intent_priors[name] / model.spec.item_prior.sum()
+    np.testing.assert_allclose(scores[2], -np.sort(-shares), rtol=1e-6)

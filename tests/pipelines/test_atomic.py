@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,17 @@ def test_after_an_error_nothing_has_changed(tmp_path: Path, error: type[BaseExce
     with pytest.raises(error):
         fail()
     assert [path.name for path in tmp_path.rglob("*")] == ["target", "old"]
+
+
+def test_leftovers_of_a_killed_process_are_removed_and_of_a_living_one_kept(tmp_path: Path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = {f".target-{dead.pid}-abc.tmp": False, f".target-{os.getpid()}-abc.tmp": True, ".target-x-abc.tmp": True}
+    for name in names:
+        (tmp_path / name / "sub").mkdir(parents=True)
+    with atomic_directory(tmp_path / "target") as work:
+        (work / "file").touch()
+    assert {name: (tmp_path / name).exists() for name in names} == names
 
 
 def test_text_is_replaced_and_a_failure_leaves_the_old(tmp_path: Path):

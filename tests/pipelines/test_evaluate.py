@@ -71,6 +71,7 @@ def test_ranks_equal_sorting_everything(trained: RunFolder, excluding: bool, mon
         assert result.intents[name]["accuracy"] == pytest.approx(np.mean(values))
     assert result.outside_catalogue == outside
     assert result.targets == len(wanted["intentrec"])
+    assert result.targets + result.without_history == int((prepared.events["split"] == TEST).sum())
 
 
 def test_items_that_training_never_saw_are_misses(prepared: PreparedData):

@@ -29,7 +29,7 @@ def events_of(data: PreparedData) -> list[list[dict[str, Any]]]:
     for _, frame in data.events.groupby("user_id", sort=False):
         users.append([])
         for event in frame.to_dict("records"):
-            places = spec.vocabularies["places"].lookup(sorted(set(event["places"].split("|")) - {""})).tolist()
+            places = sorted(spec.vocabularies["places"].lookup(list(set(event["places"].split("|")) - {""})).tolist())
             users[-1].append(
                 {
                     "item_id": int(spec.items.lookup([event["item_id"]])[0]),

@@ -57,7 +57,7 @@ def check_records(prepared: PreparedData) -> None:
     np.testing.assert_array_equal(column("action"), spec.vocabularies["action"].lookup(events["action"].tolist()))
     np.testing.assert_array_equal(column("seconds"), events["seconds"].to_numpy(np.float32))
     places = [sorted(set(text.split("|")) - {""}) for text in events["places"]]
-    rows = [spec.vocabularies["places"].lookup(labels).tolist() for labels in places]
+    rows = [sorted(spec.vocabularies["places"].lookup(labels).tolist()) for labels in places]
     assert [[row for row in wide if row] for wide in column("places").tolist()] == rows
     assert column("places").shape == (len(events), 3)
     for name in ("action", "repeat", "phase"):
@@ -258,6 +258,16 @@ def test_a_folder_without_a_preparation_is_one_sentence(tmp_path: Path):
             PreparedData(folder)
     with pytest.raises(DataError, match="holds no training run"):
         RunFolder(tmp_path).read()
+
+
+def test_another_format_is_one_sentence_and_prepared_anew(shop: PrepareConfig, tmp_path: Path):
+    out = tmp_path / "data"
+    prepare(shop, out, say=lambda line: None)
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    (out / "manifest.json").write_text(json.dumps({**manifest, "format": 1}), encoding="utf-8")
+    with pytest.raises(DataError, match="another version of intentrec; run 'intentrec prepare' again"):
+        PreparedData(out)
+    assert prepare(shop, out, say=lambda line: None).fingerprint == manifest["fingerprint"]
 
 
 def test_history_and_titles(prepared: PreparedData):

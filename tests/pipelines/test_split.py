@@ -65,7 +65,15 @@ def test_leave_one_out_keeps_the_last_but_one_in_training_for_the_other_users():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"train_share": 0}, {"train_share": 1.0}, {"validation_users": 0}, {"kind": "random"}, {"shar": 1}]
+    "wrong",
+    [
+        {"train_share": 0},
+        {"train_share": 1.0},
+        {"train_share": 0.9},
+        {"validation_users": 0},
+        {"kind": "random"},
+        {"shar": 1},
+    ],
 )
 def test_impossible_options_are_refused(wrong: dict):
     with pytest.raises(pydantic.ValidationError):

@@ -194,3 +194,15 @@ def test_half_precision_trains(spec: DataSpec, users: list[User]) -> None:
             assert np.isfinite(weight).all()
     finally:
         tf.keras.mixed_precision.set_global_policy("float32")
+
+
+def test_keras_evaluate_gives_the_losses() -> None:
+    """``model.evaluate`` and ``fit(validation_data=...)`` speak of the same losses as training, without dropout."""
+    model = build_model(build_spec(), variant="V3")
+    batch = left_padded(model.spec, [random_user(model.spec, 8, seed) for seed in range(3)])
+    model.compile()
+    found = model.evaluate(tf.data.Dataset.from_tensors(batch), return_dict=True, verbose=0)
+    expected = model.losses_of(model(batch[0], training=False), batch[1])
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-5)
