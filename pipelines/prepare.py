@@ -97,6 +97,7 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
         seed=config.seed,
         size=config.size,
         max_reject_share=config.max_reject_share,
+        progress=say,
     )
     for line in (*raw.sources, *raw.report.summary()):
         say(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import re
 import subprocess
 import sys
@@ -128,3 +129,18 @@ def test_nothing_stray_at_the_top() -> None:
         pytest.skip("not a git checkout")
     top = {name.split("/")[0] for name in listed.stdout.splitlines()}
     assert {name for name in top if not name.startswith(".")} <= ALLOWED_AT_TOP
+
+
+def test_every_file_beside_the_code_is_part_of_the_package() -> None:
+    """A file that ``package_data`` forgets works in a checkout and is missing after ``pip install``."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    patterns = {
+        package: [pattern.strip() for pattern in value.replace("\n", ",").split(",") if pattern.strip()]
+        for package, value in config["options.package_data"].items()
+    }
+    for package in ("intentrec_tf", "pipelines", "serving"):
+        for path in sorted((ROOT / package).rglob("*")):
+            if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts:
+                name = path.relative_to(ROOT / package)
+                assert any(name.match(pattern) for pattern in patterns.get(package, [])), f"{package}/{name}"

@@ -270,6 +270,20 @@ def test_another_format_is_one_sentence_and_prepared_anew(shop: PrepareConfig, t
     assert prepare(shop, out, say=lambda line: None).fingerprint == manifest["fingerprint"]
 
 
+def test_the_sources_that_were_tried_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Fetching reports to the same place as preparation does."""
+
+    def nowhere(name: str, progress: Callable[[str], None], **options: object):
+        progress(f"{name}: not in the cache")
+        raise DataError("nowhere to be had; pass --raw.")
+
+    monkeypatch.setattr(registry, "fetch", nowhere)
+    said: list[str] = []
+    with pytest.raises(DataError, match="nowhere"):
+        prepare(PrepareConfig(dataset="movielens-100k"), tmp_path / "out", said.append)
+    assert said == ["movielens-100k: not in the cache"]
+
+
 def test_history_and_titles(prepared: PreparedData):
     user = prepared.events["user_id"].iloc[-1]
     assert (prepared.history(user)["user_id"] == user).all()
