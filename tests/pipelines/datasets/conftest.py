@@ -1,23 +1,10 @@
-"""Fixtures of the adapters' tests: the shared data where they are, and small schemas."""
+"""Fixtures of the adapters' tests: small schemas."""
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 import pytest
 
 from intentrec_tf.schema import Schema
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Folder with real data sets; the test is skipped where there is none."""
-    chosen = os.environ.get("INTENTREC_DATA")
-    folder = Path(chosen) if chosen else Path(__file__).resolve().parents[4] / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"no real data at {folder}; set INTENTREC_DATA to run this test")
-    return folder
 
 
 @pytest.fixture
