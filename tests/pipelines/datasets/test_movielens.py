@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 import zipfile
 from datetime import datetime, timezone
 from pathlib import Path
@@ -226,9 +225,7 @@ def test_release_times_prefer_exact_dates() -> None:
 def test_real_files(shared_data: Path, name: str, folder: str, events: int, users: int, items: int) -> None:
     if not (shared_data / folder).is_dir():
         pytest.skip(f"no {folder} in {shared_data}")
-    started = time.perf_counter()
     data = load(shared_data / folder, name)
-    assert time.perf_counter() - started < 20  # about 2 s on an idle machine
     assert len(data.events) == events
     assert data.events["user_id"].nunique() == users
     assert len(data.items) == items
