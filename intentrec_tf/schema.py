@@ -269,8 +269,14 @@ class Schema(_Strict):
 def _one_sentence(error: pydantic.ValidationError, source: str) -> str:
     """The first problem of a validation error (and how many more there are), in words."""
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or "the whole file"
+    kinds = {"column", "repeat", "category_novelty", "session_phase", "age_bucket", "category", "rank_bucket"}
+    parts = [str(part) for part in first["loc"]]
+    if len(parts) > 2 and parts[0] == "intents" and parts[2] in kinds:
+        del parts[2]  # pydantic's mark of the derivation, not a key of the file
+    field = ".".join(parts) or "the whole file"
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        message = f"'derive' must be one of {', '.join(sorted(kinds))}"
     if first["type"] == "extra_forbidden":
         message = "unknown key; check its spelling against the README"
     elif first["type"] == "missing":

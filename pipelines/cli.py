@@ -51,9 +51,16 @@ def run(argv: list[str]) -> int:
         return _complain(str(error))
     except pydantic.ValidationError as error:
         first = error.errors()[0]
-        return _complain(f"option '{'.'.join(map(str, first['loc']))}': {first['msg']}.")
-    except (OSError, RuntimeError) as error:
-        return _complain(f"{type(error).__name__}: {error}")
+        option = "--" + "-".join(map(str, first["loc"])).replace("_", "-") + ": " if first["loc"] else ""
+        return _complain(f"{option}{first['msg'].removeprefix('Value error, ')}.")
+    except OSError as error:
+        return _complain(f"{error.filename or 'a file'}: {error.strerror or error}; name another place or free it.")
+    except RuntimeError as error:
+        return _complain(str(error))
+    except Exception as error:
+        if type(error).__module__.startswith("tensorflow") and "DataLoss" in type(error).__name__:
+            return _complain("the prepared data are damaged; delete their folder and run 'intentrec prepare' again.")
+        raise
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
     return 0
@@ -174,7 +181,11 @@ def train(
     from pipelines.train import train as run_train
 
     folder = RunFolder(run)
-    run_train(prepared, chosen, folder, typer.echo)
+    try:
+        run_train(prepared, chosen, folder, typer.echo)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on after the last finished epoch", err=True)
+        raise typer.Exit(130) from None
     picture = run / "curves.png"
     plot_history(folder.history, picture)
     typer.echo(f"learning curves: {picture}")
@@ -200,11 +211,11 @@ def evaluate(
     model, prepared, config = folder.load_model()
     number = {Part.validation: 1, Part.test: 2}[part]
     record = evaluation_record(run_evaluate(model, prepared, number, batch, max_targets), prepared, config, number)
+    print_record(record, Console())
     if part is Part.test and max_targets is None:
         write_record(record, folder.folder / EVALUATION)
     if json_file:
         write_record(record, json_file)
-    print_record(record, Console())
 
 
 @app.command(epilog="Example: `intentrec probe --run runs/simulated --json results/probe.json`")
@@ -249,8 +260,12 @@ def serve(
     ready_file: Annotated[Path | None, typer.Option(help="Write host:port here once ready.")] = None,
 ) -> None:
     """Serve the newest version over TensorFlow Serving's gRPC protocol, following new versions."""
+    import logging
+
     from serving.local.serve import serve as run_serve
 
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("serving").setLevel(logging.INFO)  # says when a new version is taken or a broken one refused
     raise typer.Exit(run_serve(base_path, model=model, port=port, host=host, ready_file=ready_file))
 
 

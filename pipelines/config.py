@@ -20,7 +20,7 @@ class TrainingConfig(BaseModel):
 
     Attributes:
         epochs: at most so many.
-        learning_rate: of Adam, after a linear warm-up over ``warmup_steps``.
+        learning_rate: of Adam, after a linear warm-up over ``warmup_steps`` (at most a tenth of all steps).
         rows_per_batch, row_length: shape of a packed batch.
         history: ``last`` (newest L transitions of a user) or ``all`` (every window of L).
         patience: epochs without a better validation NDCG@10 before training stops.
@@ -80,8 +80,27 @@ class RunConfig(BaseModel):
         except pydantic.ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "the whole file"
-            message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-            raise DataError(f"{path}: field '{field}': {message}; see the README for the keys.") from None
+            message = first["msg"].removeprefix("Value error, ")
+            if first["type"] == "extra_forbidden":
+                message = f"unknown key; known are {', '.join(_known_keys(first['loc'][:-1]))}"
+            where = f"--set {field}" if _is_set(first["loc"], changes or {}) else f"{path}: field '{field}'"
+            raise DataError(f"{where}: {message}.") from None
+
+
+def _known_keys(place: tuple[Any, ...]) -> list[str]:
+    """Keys a configuration knows at a place such as ``("training",)``."""
+    model: Any = {(): RunConfig, ("model",): ModelConfig, ("training",): TrainingConfig}.get(place)
+    return sorted(model.model_fields) if model else []
+
+
+def _is_set(place: tuple[Any, ...], changes: dict[str, Any]) -> bool:
+    """Whether the value at a place came from ``changes``."""
+    inner: Any = changes
+    for key in place:
+        if not isinstance(inner, dict) or key not in inner:
+            return False
+        inner = inner[key]
+    return bool(place)
 
 
 def _merged(values: Any, changes: dict[str, Any]) -> Any:

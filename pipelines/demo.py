@@ -113,7 +113,7 @@ def running_server(base_path: Path) -> Iterator[str]:
 def _ask(address: str, prepared: PreparedData, console: Console) -> None:
     """Ask, as of their last event, about the user who was active last."""
     test = prepared.events[prepared.events["split"] == TEST]
-    newest = test.loc[test["timestamp"].idxmax()]
+    newest = test.iloc[int(test["timestamp"].argmax())]
     with IntentRecClient(address) as client:
         client.wait_until_ready(START_SECONDS)
         user = load_user(prepared.folder, newest["user_id"], client.event_columns("intent"))

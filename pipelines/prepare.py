@@ -84,6 +84,8 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
     if done:
         say(f"{out}: already prepared from the same input (fingerprint {done.fingerprint[:12]}); nothing to do.")
         return done
+    if (out / MANIFEST).is_file():
+        say(f"{out}: input or options have changed; runs trained on the earlier data can no longer be evaluated.")
     foreign = _foreign(out)
     if foreign:
         raise DataError(f"{out}: exists and holds something else ({foreign}); name a new or empty folder with --out.")

@@ -9,7 +9,7 @@ from pipelines.progress import console
 
 
 class BatchProgress(tf.keras.callbacks.Callback):
-    """Show batches done, the running loss and the time left, on a terminal; nothing elsewhere.
+    """Show batches done and the time left, on a terminal; nothing elsewhere.
 
     Args:
         steps: batches in an epoch.
@@ -32,12 +32,13 @@ class BatchProgress(tf.keras.callbacks.Callback):
             self._bar.advance(self._bar.task_ids[0])
 
     def on_epoch_end(self, epoch, logs=None):
-        self._stop()
+        self.stop()
 
     def on_train_end(self, logs=None):
-        self._stop()
+        self.stop()
 
-    def _stop(self):
+    def stop(self) -> None:
+        """Take the bar away and give the cursor back; also when the fit was interrupted."""
         if self._bar:
             self._bar.stop()
             self._bar = None

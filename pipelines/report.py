@@ -21,7 +21,7 @@ _NAMES = {"intentrec": "IntentRec"}
 
 
 def evaluation_record(result: Evaluation, prepared: PreparedData, config: RunConfig, part: int) -> dict[str, Any]:
-    """Everything a result must state (design/evaluation.md), JSON ready."""
+    """Everything a result must state to be checked and compared, JSON ready."""
     schema, request = prepared.spec.schema, prepared.manifest["request"]
     return {
         "dataset": schema.name,
@@ -90,18 +90,21 @@ def plot_history(history: Path, picture: Path) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.ticker import MaxNLocator
 
     records = read_history(history)
     epochs = [record["epoch"] for record in records]
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
     for name in (key for key in records[-1] if key.endswith("_loss")):
-        left.plot(epochs, [record[name] for record in records], label=name.removesuffix("_loss").replace("_", " "))
-    left.set(title="training loss", xlabel="epoch", ylabel="nats")
+        words = name.removesuffix("_loss").replace("_", " ")
+        left.plot(epochs, [record[name] for record in records], label=words, marker=".")
+    left.set(title="training loss", xlabel="epoch", ylabel="cross-entropy (nats)")
     for name in (MONITOR, "val_hr@10"):
         right.plot(epochs, [record[name] for record in records], label=name.removeprefix("val_").upper(), marker=".")
-    right.set(title="validation, full ranking", xlabel="epoch", ylim=(0, None))
+    right.set(title="validation, full ranking", xlabel="epoch", ylabel="mean over targets", ylim=(0, None))
     for axis in (left, right):
         axis.grid(alpha=0.3)
-        axis.legend(frameon=False)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
     figure.savefig(picture, dpi=120)
     pyplot.close(figure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from intentrec_tf.models import IntentRec
 from pipelines.atomic import atomic_text
@@ -39,11 +40,14 @@ class RunFolder:
             "config": config.model_dump(mode="json"),
         }
         if self._file.is_file():
-            known = json.loads(self._file.read_text(encoding="utf-8"))
-            if (known["fingerprint"], known["config"]) != (record["fingerprint"], record["config"]):
+            known = self._record()
+            changed = _differences(known["config"], config.model_dump(mode="json"))
+            if known["fingerprint"] != record["fingerprint"]:
+                changed.insert(0, "data")
+            if changed:
                 raise DataError(
-                    f"{self.folder}: holds a run with other data or another configuration; name another folder with "
-                    "--run, or delete this one to start again."
+                    f"{self.folder}: holds a run with other settings ({', '.join(changed[:5])}); name another folder "
+                    "with --run, or delete this one to start again."
                 )
         elif self.folder.exists() and any(self.folder.iterdir()):
             raise DataError(f"{self.folder}: is not empty and holds no run; name a new folder with --run.")
@@ -57,10 +61,13 @@ class RunFolder:
         """
         if not self._file.is_file():
             raise DataError(f"{self.folder}: holds no training run; run 'intentrec train' with --run {self.folder}.")
-        record = json.loads(self._file.read_text(encoding="utf-8"))
+        record = self._record()
         prepared = PreparedData(record["data"])
         if prepared.fingerprint != record["fingerprint"]:
-            raise DataError(f"{record['data']}: has been prepared anew since {self.folder} was trained; train again.")
+            raise DataError(
+                f"{record['data']}: has been prepared anew since {self.folder} was trained; train into another folder "
+                "with --run, or prepare the data as before."
+            )
         return prepared, RunConfig.model_validate(record["config"])
 
     def load_model(self) -> tuple[IntentRec, PreparedData, RunConfig]:
@@ -73,5 +80,27 @@ class RunFolder:
         if not self.weights.is_file():
             raise DataError(f"{self.folder}: has no finished epoch yet; run 'intentrec train' again to resume it.")
         model = IntentRec(prepared.spec, config.model)
-        model.load_weights(self.weights)
+        try:
+            model.load_weights(self.weights)
+        except (OSError, ValueError, KeyError):
+            raise DataError(
+                f"{self.weights}: is damaged or of another model; delete the run and train again."
+            ) from None
         return model, prepared, config
+
+    def _record(self) -> dict[str, Any]:
+        try:
+            record: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
+            return {name: record[name] for name in ("data", "fingerprint", "config")}
+        except (OSError, ValueError, KeyError, TypeError):
+            raise DataError(f"{self._file}: cannot be read; delete the run folder and train again.") from None
+
+
+def _differences(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """What differs between two configurations, as ``training.epochs 20 -> 30``."""
+    return [
+        f"{group}.{key} {known.get(group, {}).get(key)} -> {value}"
+        for group, values in wanted.items()
+        for key, value in values.items()
+        if known.get(group, {}).get(key) != value
+    ]

@@ -19,6 +19,7 @@ from pipelines.split import VALIDATION
 from pipelines.validate import DataError
 
 VALIDATION_BATCH = 64
+FEW_STEPS = 300
 
 
 def train(prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callable[[str], None] = print) -> IntentRec:
@@ -40,7 +41,6 @@ def train(prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callab
     except ValueError as error:  # a configuration that does not fit itself or the schema
         raise DataError(f"the model cannot be built: {str(error).splitlines()[0]}; change the configuration.") from None
     run.begin(prepared, config)
-    model.compile(optimizer=_optimizer(training), jit_compile=training.xla)
     if _finished(run, training):
         say(f"{run.folder}: already trained; nothing to do.")
         model.load_weights(run.weights)
@@ -58,19 +58,31 @@ def train(prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callab
                 f"{prepared.folder}: the {part} part has no event with an earlier one of the same user; "
                 "prepare more data or choose other shares of the split."
             )
-    say(f"{model.name} {config.model.variant}: {model.count_params():,} parameters, {steps} steps an epoch")
+    say(f"{model.name} {config.model.variant}: {model.count_params():,} parameters, {steps:,} step(s) an epoch")
+    if steps * training.epochs < FEW_STEPS:
+        say(
+            f"only {steps * training.epochs:,} steps in all, which may be too few to learn much; "
+            "raise training.epochs or lower training.rows_per_batch"
+        )
+    model.compile(optimizer=_optimizer(training, steps), jit_compile=training.xla)
+    if training.xla:
+        say("compiling; the first epoch takes longer")
     step = ranking_step(model)
+    bar = BatchProgress(steps)
     callbacks = [
         RankingValidation(lambda: validation_metrics(step, held_out), training.validate_every),
         ResumableEarlyStopping(run.folder, training.patience),
         tf.keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False, profile_batch=0),
         EpochLog(run.history, training.epochs, say),
-        BatchProgress(steps),
+        bar,
         tf.keras.callbacks.BackupAndRestore(str(run.backup)),
     ]
     # Another order packs into a row more or less; Keras would end the fit where an epoch runs out of batches.
     endless = batches.repeat()
-    model.fit(endless, steps_per_epoch=steps, epochs=training.epochs, callbacks=callbacks, verbose=0)
+    try:
+        model.fit(endless, steps_per_epoch=steps, epochs=training.epochs, callbacks=callbacks, verbose=0)
+    finally:
+        bar.stop()
     model.load_weights(run.weights)
     best = max(read_history(run.history), key=lambda record: record["val_ndcg@10"])
     say(f"best epoch {best['epoch']}: validation NDCG@10 {best['val_ndcg@10']:.4f}; weights in {run.weights}")
@@ -85,8 +97,10 @@ def _finished(run: RunFolder, training: TrainingConfig) -> bool:
     return stopped or len(history) >= training.epochs
 
 
-def _optimizer(training: TrainingConfig) -> tf.keras.optimizers.Optimizer:
+def _optimizer(training: TrainingConfig, steps: int) -> tf.keras.optimizers.Optimizer:
+    """Adam; the warm-up takes at most a tenth of all steps, so that a small data set gets past it."""
+    warmup = min(training.warmup_steps, max(1, steps * training.epochs // 10))
     rate = tf.keras.optimizers.schedules.PolynomialDecay(
-        training.learning_rate / training.warmup_steps, training.warmup_steps, training.learning_rate
+        training.learning_rate / warmup, warmup, training.learning_rate
     )
     return tf.keras.optimizers.Adam(rate, global_clipnorm=training.clip_norm)

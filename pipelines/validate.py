@@ -107,7 +107,7 @@ class ValidationReport:
             )
         raise DataError(
             f"{file}: {rejected} of {read} rows ({rejected / read:.1%}) were rejected, more than the allowed "
-            f"{self.max_reject_share:.0%} ({example}); correct the file or raise max_reject_share."
+            f"{self.max_reject_share * 100:g}% ({example}); correct the file or raise --max-reject-share."
         )
 
     def summary(self) -> list[str]:

@@ -34,7 +34,7 @@ def intent_metrics(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10
         "macro_f1": _macro_f1(best, truth),
         "log_loss": float(-((log_p * truth).sum(1) / truth.sum(1)).mean()),
         "ece": _calibration_error(probabilities.max(1), correct, bins),
-        "majority_accuracy": float(truth.mean(0).max()),
+        "majority_accuracy": float(np.max(truth.mean(0))),
         "count": float(count),
     }
     if multi:
@@ -55,11 +55,10 @@ def _macro_f1(best: np.ndarray, truth: np.ndarray) -> float:
 
 def _calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int) -> float:
     bucket = np.minimum((confidence * bins).astype(int), bins - 1)
-    sizes = np.bincount(bucket, minlength=bins)
     gaps = np.bincount(bucket, weights=confidence, minlength=bins) - np.bincount(
         bucket, weights=correct, minlength=bins
     )
-    return float(np.abs(gaps).sum() / sizes.sum())
+    return float(np.abs(gaps).sum() / len(confidence))
 
 
 def _label_ndcg(probabilities: np.ndarray, truth: np.ndarray) -> float:

@@ -94,7 +94,7 @@ def clean_events(
             values = pd.Series(numbers, index=rows.frame.index).map(names).astype("str")
         elif kind == "numeric" or column == duration:
             low = 0.0 if column == duration else -np.inf
-            values = pd.Series(_numbers(rows, column, low), index=rows.frame.index)
+            values = pd.Series(_numbers(rows, column, low, may_be_empty=True), index=rows.frame.index)
         else:
             values = labels(rows.frame[column]) if kind == "multi_label" else text(rows.frame[column])
         rows.frame = rows.frame.assign(**{column: values})
@@ -124,7 +124,7 @@ def clean_items(frame: pd.DataFrame, file: str, schema: Schema, report: Validati
         if column in releases:
             values = _release_times(rows, column)
         elif kinds.get(column) == "numeric":
-            values = pd.Series(_numbers(rows, column), index=rows.frame.index)
+            values = pd.Series(_numbers(rows, column, may_be_empty=True), index=rows.frame.index)
         else:
             raw = rows.frame[column]
             values = labels(raw) if kinds.get(column) == "multi_label" else text(raw)
@@ -184,11 +184,23 @@ def _names(schema: Schema) -> dict[str, str]:
     return {"user_id": schema.user_id, "item_id": schema.item_id, "timestamp": schema.timestamp}
 
 
-def _numbers(rows: Rows, field: str, low: float = -np.inf, high: float = np.inf) -> np.ndarray:
-    """Finite float64 values of a column within ``[low, high]``; other rows are rejected."""
-    numbers = to_numbers(rows.frame[field]).astype("float64")
-    keep = rows.drop(~np.isfinite(numbers), field, "not a finite number")
+def _numbers(
+    rows: Rows, field: str, low: float = -np.inf, high: float = np.inf, may_be_empty: bool = False
+) -> np.ndarray:
+    """Finite float64 values of a column within ``[low, high]``; other rows are rejected.
+
+    With ``may_be_empty`` an empty cell stays, as NaN (unknown), and a note counts such cells.
+    """
+    raw = rows.frame[field]
+    numbers = to_numbers(raw).astype("float64")
+    empty = np.zeros(len(raw), dtype=bool)
+    if may_be_empty:
+        empty = np.isnan(numbers) & (raw.isna() | (raw.astype("str").str.strip() == "")).to_numpy()
+    keep = rows.drop(~np.isfinite(numbers) & ~empty, field, "not a finite number")
     numbers = numbers[keep]
+    if empty.any():
+        name = rows.names.get(field, field)
+        rows.report.note(f"{rows.file}: {empty.sum():,} x empty '{name}', read as unknown.")
     limits = f"number is below {low:g}" if np.isinf(high) else f"number is outside {low:g} to {high:g}"
     keep = rows.drop((numbers < low) | (numbers > high), field, limits)
     return numbers[keep]

@@ -17,7 +17,7 @@ def _event_contract(schema: Schema) -> pa.DataFrameSchema:
     columns["timestamp"] = pa.Column("int64", pa.Check.gt(0))
     for name in schema.event_columns():
         numeric = kinds.get(name, "numeric") == "numeric"
-        columns[name] = pa.Column("float64" if numeric else "str", nullable=False)
+        columns[name] = pa.Column("float64" if numeric else "str", nullable=numeric)
     return pa.DataFrameSchema(columns, strict=True, ordered=True)
 
 
@@ -27,7 +27,7 @@ def _item_contract(schema: Schema) -> pa.DataFrameSchema:
     columns = {"item_id": pa.Column("str", pa.Check.str_length(min_value=1), unique=True)}
     for name in schema.item_columns():
         numeric = name in releases or kinds.get(name) == "numeric"
-        columns[name] = pa.Column("float64" if numeric else "str", nullable=name in releases)
+        columns[name] = pa.Column("float64" if numeric else "str", nullable=numeric)
     return pa.DataFrameSchema(columns, strict=True, ordered=True)
 
 

@@ -97,7 +97,7 @@ def _interests(
         raise DataError(
             f"schema '{schema.name}': tags name genres only; set explicit_interests: genres or leave it out."
         )
-    genres = {genre.lower(): genre for genre in items["genres"].str.split("|").explode() if genre}
+    genres = {genre.lower(): genre for labels in items["genres"] for genre in labels.split("|") if genre}
     named = found.tags["interest"].str.strip().str.lower().map(genres)
     tags = found.tags.assign(interest=named)[named.notna()]
     note = f"{len(tags):,} of {len(found.tags):,} tags name a genre and count as that user's explicit interest."

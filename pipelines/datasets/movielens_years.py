@@ -19,7 +19,7 @@ def title_years(titles: pd.Series) -> pd.Series:
 
 def mid_year(years: pd.Series) -> np.ndarray:
     """Unix seconds of 1 July of each year, NaN for ``""``."""
-    dates = pd.to_datetime(years.where(years != "", None).astype("object") + "-07-01", errors="coerce", utc=True)
+    dates = pd.to_datetime(years + "-07-01", format="%Y-%m-%d", errors="coerce", utc=True)
     return unix_seconds(dates)
 
 

@@ -154,7 +154,7 @@ def _whole(where: str, value: Any, wanted: str = "a whole number of at most 64 b
 def _fraction(where: str, value: Any) -> float:
     if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
         raise _refusal(where, value, "a number")
-    if abs(value) > _FLOAT32_MAX:  # false for NaN, which means unknown
+    if value > _FLOAT32_MAX or value < -_FLOAT32_MAX:  # false for NaN, which means unknown
         raise _refusal(where, value, "a number within float32, or NaN if unknown")
     return float(value)
 

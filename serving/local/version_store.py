@@ -135,7 +135,7 @@ class VersionStore:
         try:
             entries = list(self._base_path.iterdir())
         except OSError as error:
-            _LOG.warning("Cannot list %s (%s); the loaded version stays.", self._base_path, error.strerror)
+            _LOG.warning("Cannot list %s (%s); a loaded version stays.", self._base_path, error.strerror)
             return []
         found = [
             (int(entry.name), entry)

@@ -190,4 +190,4 @@ def test_too_many_rejected_rows_are_an_error(tables: Path, out: Path, capsys: py
     assert main([*arguments(tables, out), "--max-reject-share", "0.9"]) == 0
     capsys.readouterr()
     assert main([*arguments(tables, out.parent / "other"), "--max-reject-share", "9"]) == 2
-    assert "max_reject_share" in one_sentence(capsys.readouterr().err)
+    assert "--max-reject-share" in one_sentence(capsys.readouterr().err)

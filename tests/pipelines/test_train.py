@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,16 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pipelines import input_fn
 from pipelines.callbacks import ResumableEarlyStopping, read_history
-from pipelines.config import RunConfig
+from pipelines.config import RunConfig, TrainingConfig
 from pipelines.evaluate import evaluate
+from pipelines.main import main
 from pipelines.prepare import PrepareConfig, prepare
 from pipelines.prepared import PreparedData
+from pipelines.progress_bar import BatchProgress
 from pipelines.run_folder import RunFolder
 from pipelines.split import VALIDATION
-from pipelines.train import train
+from pipelines.train import _optimizer, train
 from pipelines.validate import DataError
 
 Configure = Callable[..., RunConfig]
@@ -67,12 +71,62 @@ def test_a_second_call_does_nothing(trained: RunFolder, prepared: PreparedData, 
 def test_another_run_in_the_same_folder_is_refused(
     trained: RunFolder, prepared: PreparedData, prepared_last: PreparedData, make_config: Configure, tmp_path: Path
 ):
-    for data, config in ((prepared, make_config(seed=1)), (prepared_last, make_config())):
-        with pytest.raises(DataError, match="holds a run with other data or another configuration; name another"):
+    cases = ((prepared, make_config(seed=1), r"\(training.seed 0 -> 1\)"), (prepared_last, make_config(), r"\(data\)"))
+    for data, config, changed in cases:
+        with pytest.raises(DataError, match=f"holds a run with other settings {changed}; name another"):
             train(data, config, trained, quiet)
     (tmp_path / "letter.txt").touch()
     with pytest.raises(DataError, match="is not empty and holds no run"):
         train(prepared, make_config(), RunFolder(tmp_path), quiet)
+
+
+def test_a_damaged_run_is_one_sentence(
+    trained: RunFolder, prepared: PreparedData, make_config: Configure, tmp_path: Path
+):
+    shutil.copytree(trained.folder, tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    run.weights.write_bytes(run.weights.read_bytes()[:1000])
+    with pytest.raises(DataError, match="is damaged or of another model; delete the run and train again"):
+        run.load_model()
+    (run.folder / "run.json").write_text("{", encoding="utf-8")
+    for ask in (run.read, run.load_model, lambda: run.begin(prepared, make_config())):
+        with pytest.raises(DataError, match=r"run\.json: cannot be read; delete the run folder"):
+            ask()
+
+
+def test_damaged_records_are_one_sentence(prepared: PreparedData, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    shutil.copytree(prepared.folder, tmp_path / "data")
+    part = next((tmp_path / "data" / "sequences").iterdir())
+    part.write_bytes(part.read_bytes()[:-7])
+    assert main(["train", "--data", str(tmp_path / "data"), "--run", str(tmp_path / "run")]) == 2
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    assert "intentrec: the prepared data are damaged; delete their folder and run 'intentrec prepare' again." in err
+
+
+def test_ctrl_c_says_how_to_go_on(
+    prepared: PreparedData, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """The bar is taken away (the cursor comes back), the exit code is the shell's, a sentence tells what to do."""
+    stopped = []
+    monkeypatch.setattr(BatchProgress, "stop", lambda self: stopped.append(True))
+
+    def interrupt(self: BatchProgress, batch: int, logs: object = None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BatchProgress, "on_train_batch_end", interrupt)
+    words = ["--set", "model.dim=8", "--set", "training.xla=false"]
+    assert main(["train", "--data", str(prepared.folder), "--run", str(tmp_path / "run"), *words]) == 130
+    assert stopped
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_the_warm_up_is_over_before_a_tenth_of_a_short_training():
+    training = TrainingConfig(learning_rate=0.5, warmup_steps=100, epochs=10)
+    for steps, warm in ((1, 1), (20, 20), (1_000, 100)):
+        schedule = tf.keras.optimizers.schedules.deserialize(_optimizer(training, steps).get_config()["learning_rate"])
+        assert float(schedule(warm)) == pytest.approx(0.5)
+        assert float(schedule(0)) == pytest.approx(0.5 / warm)
 
 
 def test_data_prepared_anew_are_noticed(
@@ -121,10 +175,11 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import tensorflow as tf
-from pipelines.config import RunConfig
+from pipelines.config import RunConfig, TrainingConfig
 from pipelines.prepared import PreparedData
+from pipelines.progress_bar import BatchProgress
 from pipelines.run_folder import RunFolder
-from pipelines.train import train
+from pipelines.train import _optimizer, train
 class Die(tf.keras.callbacks.BackupAndRestore):
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 2:

@@ -29,7 +29,7 @@ def _import(module: str) -> tuple[float, set[str]]:
         check=True,
         # This test process may have chosen Keras 2 for itself; a server starts without that choice.
         env={name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"},
-        timeout=60,
+        timeout=300,
     )
     share, modules = json.loads(done.stdout)
     return share, set(modules)

@@ -78,7 +78,7 @@ def test_other_formats_give_the_same_frames(write, plain_schema: Schema, tmp_pat
 def test_parquet_rejects_name_the_row(write, plain_schema: Schema, tmp_path: Path) -> None:
     run(write, plain_schema)
     frame = pd.read_csv(tmp_path / "events.csv")
-    frame.loc[4, "seconds"] = np.nan
+    frame.loc[4, "seconds"] = np.inf
     frame.to_parquet(tmp_path / "events.parquet")
     data = load_tables(tmp_path / "events.parquet", plain_schema, items=tmp_path / "items.csv")
     assert data.report.rejects["row"].tolist() == [5]
@@ -209,10 +209,19 @@ def test_unknown_item_in_events(write, plain_schema: Schema) -> None:
     assert only_reject(data) == (12, "what", "i99", "item is not in the item catalogue")
 
 
-@pytest.mark.parametrize("value", ["nan", "", "abc", "inf"])
+@pytest.mark.parametrize("value", ["nan", "abc", "inf"])
 def test_nan_in_a_numeric_column(write, plain_schema: Schema, value: str) -> None:
     row, field, shown, reason = only_reject(run(write, plain_schema, f"u0,i1,1600000000,play,{value}"))
     assert (row, field, shown, reason) == (12, "seconds", value, "not a finite number")
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_an_empty_number_is_unknown_not_wrong(write, plain_schema: Schema, value: str) -> None:
+    data = run(write, plain_schema, f"u0,i1,1600000000,play,{value}")
+    assert np.isnan(data.events["seconds"].iloc[10])
+    assert data.report.counts == {}
+    (note,) = data.report.notes
+    assert note.endswith("events.csv: 1 x empty 'seconds', read as unknown.")
 
 
 def test_truncated_gzip(write, plain_schema: Schema) -> None:
