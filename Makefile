@@ -1,5 +1,5 @@
 # Two commands do everything on a machine with Python 3.10-3.12, git and make:
-#   make demo    own environment, real data, train, evaluate, export, serve, ask (about six minutes on two cores)
+#   make demo    own environment, real data, train, evaluate, export, serve, ask (a few minutes on two cores)
 #   make test    own environment, style, types and tests
 
 VENV ?= .venv
