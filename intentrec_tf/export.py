@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from intentrec_tf.inputs import Columns, assemble_inputs, following
 from intentrec_tf.models.intentrec import IntentRec, exclude
+from intentrec_tf.schema import LABEL_SEPARATOR
 from intentrec_tf.vocabulary import FIRST, OOV, Vocabulary
 
-SEPARATOR = "|"
 _NOW = "request_time"
 
 
@@ -25,7 +25,7 @@ class Signatures(tf.Module):
 
     * ``intent``: ``<intent>/label`` string and ``<intent>/score`` float32 [B, d_i], best first; ``attention``
       float32 [B, M] over the intents in alphabetical order and ``embedding`` Z [B, d] (V2 and V3 only).  Holds nothing
-      of the item encoder, nor of the catalogue softmax.
+      of the catalogue softmax, nor (V2 and V3) of the item encoder.
     * ``item`` = ``serving_default``: ``item_id`` string and ``score`` float32 [B, K], best first.  The score is the
       probability before exclusion.  A place that no item is left for has id ``""`` and score 0.
     * ``embed``: ``item_state`` float32 [B, dim] and, for V2 and V3, ``intent_embedding`` [B, d].
@@ -44,11 +44,11 @@ class Signatures(tf.Module):
         self.model = model
         self.top_k = min(top_k, len(spec.items.tokens))
         self.item_lookup = _lookup(spec.items)
-        self.item_names = tf.constant(_names(spec.items))
+        self.item_names = tf.constant([spec.items.token(row) for row in range(spec.items.size)])
         self.lookups = {
             f.name: _lookup(spec.vocabularies[f.name]) for f in spec.schema.event_features if f.kind != "numeric"
         }
-        self.item_prior = tf.constant(_shares(spec.item_prior))
+        self.item_prior = tf.constant(_shares(spec.item_prior, spec.item_prior.sum()))
         self.intent_names = sorted(spec.schema.intent_names) if model.intent_model is not None else []
         self.labels = {name: tf.constant(spec.intent_labels[name]) for name in self.intent_names}
         self.label_priors = {name: tf.constant(_label_shares(model, name)) for name in self.intent_names}
@@ -129,7 +129,7 @@ class Signatures(tf.Module):
                 values = self.lookups[feature.name].lookup(values)
             elif feature.kind == "multi_label":
                 width = self._spec.event_widths[feature.name]
-                labels = tf.strings.split(values, SEPARATOR).to_tensor("")
+                labels = tf.strings.split(values, LABEL_SEPARATOR).to_tensor("")
                 values = _distinct(self.lookups[feature.name].lookup(labels), width)
             events[feature.name] = values
         next_timestamp = following(history["timestamp"], segment, raw[_NOW])
@@ -155,12 +155,8 @@ def _lookup(vocabulary: Vocabulary) -> tf.lookup.StaticHashTable:
     return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, rows), OOV)
 
 
-def _names(vocabulary: Vocabulary) -> list[str]:
-    return [vocabulary.token(row) for row in range(vocabulary.size)]
-
-
-def _shares(counts: np.ndarray) -> np.ndarray:
-    return (counts / max(float(counts.sum()), 1.0)).astype(np.float32)
+def _shares(counts: np.ndarray, total: float) -> np.ndarray:
+    return (counts / max(total, 1.0)).astype(np.float32)
 
 
 def _label_shares(model: IntentRec, name: str) -> np.ndarray:
@@ -168,11 +164,10 @@ def _label_shares(model: IntentRec, name: str) -> np.ndarray:
 
     Shares of all labels (they sum to 1), or of all events where labels are scored independently.
     """
-    counts = model.spec.intent_priors[name]
-    independent = model.config.multi_label_loss == "sigmoid" and name in model.category_intents
-    return (
-        (counts / max(float(model.spec.item_prior.sum()), 1.0)).astype(np.float32) if independent else _shares(counts)
-    )
+    spec, counts = model.spec, model.spec.intent_priors[name]
+    several = name in {intent.name for intent in spec.schema.category_intents}
+    independent = several and model.config.multi_label_loss == "sigmoid"
+    return _shares(counts, spec.item_prior.sum() if independent else counts.sum())
 
 
 def _distinct(rows: tf.Tensor, width: int) -> tf.Tensor:

@@ -5,14 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
-from intentrec_tf.schema import Feature
 
 Columns = dict[str, tf.Tensor]
-
-
-def event_dtype(feature: Feature) -> tf.DType:
-    """dtype of an event feature after the lookup: int32 rows, or float32."""
-    return tf.float32 if feature.kind == "numeric" else tf.int32
 
 
 def keras_inputs(spec: DataSpec) -> dict[str, tf.keras.layers.Input]:
@@ -31,8 +25,9 @@ def keras_inputs(spec: DataSpec) -> dict[str, tf.keras.layers.Input]:
     if spec.schema.request_time:
         inputs["next_timestamp"] = layers.Input([None], dtype="int64", name="input.next_timestamp")
     for feature in spec.schema.event_features:
+        dtype = "float32" if feature.kind == "numeric" else "int32"
         shape = [None, spec.event_widths[feature.name]] if feature.kind == "multi_label" else [None]
-        inputs[feature.name] = layers.Input(shape, dtype=event_dtype(feature), name=f"input.{feature.name}")
+        inputs[feature.name] = layers.Input(shape, dtype=dtype, name=f"input.{feature.name}")
     return inputs
 
 

@@ -11,9 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
-from intentrec_tf.schema import CategoryIntent
-
-Sequence = dict[str, tf.Tensor]
+from intentrec_tf.inputs import Columns
 
 
 def intent_column(name: str) -> str:
@@ -32,9 +30,8 @@ def record_columns(spec: DataSpec) -> dict[str, tuple[tf.DType, int]]:
     for feature in spec.schema.event_features:
         width = spec.event_widths[feature.name] if feature.kind == "multi_label" else 1
         columns[feature.name] = (tf.float32 if feature.kind == "numeric" else tf.int64, width)
-    for intent in spec.schema.intents:
-        if not isinstance(intent, CategoryIntent):
-            columns[intent_column(intent.name)] = (tf.int64, 1)
+    for intent in spec.schema.single_label_intents:
+        columns[intent_column(intent.name)] = (tf.int64, 1)
     return columns
 
 
@@ -50,7 +47,7 @@ def serialize_user(spec: DataSpec, user_id: str, columns: dict[str, np.ndarray])
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
-def parse_user(spec: DataSpec, record: tf.Tensor) -> Sequence:
+def parse_user(spec: DataSpec, record: tf.Tensor) -> Columns:
     """Columns of one serialized user.
 
     Returns:

@@ -14,6 +14,7 @@ from intentrec_tf.durations import parse_span
 Span = Annotated[int, BeforeValidator(parse_span)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 FeatureKind = Literal["categorical", "multi_label", "numeric"]
+LABEL_SEPARATOR = "|"  # between the labels of a multi-label value
 RESERVED = {
     # columns of records, inputs and targets of a model
     "user_id",
@@ -208,6 +209,16 @@ class Schema(_Strict):
     def intent_names(self) -> tuple[str, ...]:
         """Intent names in the schema's order (outputs named ``attention`` are alphabetical, see export)."""
         return tuple(i.name for i in self.intents)
+
+    @property
+    def category_intents(self) -> tuple[CategoryIntent, ...]:
+        """Multi-label intents; their labels are the target item's own and are looked up in the graph."""
+        return tuple(i for i in self.intents if isinstance(i, CategoryIntent))
+
+    @property
+    def single_label_intents(self) -> tuple[Intent, ...]:
+        """The other intents, in the schema's order; preparation derives one label per event for each."""
+        return tuple(i for i in self.intents if not isinstance(i, CategoryIntent))
 
     def event_columns(self) -> tuple[str, ...]:
         """Columns the events frame must hold beside the three ids, in a stable order, without repeats."""

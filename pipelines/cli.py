@@ -55,10 +55,9 @@ def run(argv: list[str]) -> int:
         return _complain(f"{option}{first['msg'].removeprefix('Value error, ')}.")
     except OSError as error:
         return _complain(f"{error.filename or 'a file'}: {error.strerror or error}; name another place or free it.")
-    except RuntimeError as error:
-        return _complain(str(error))
     except Exception as error:
-        if type(error).__module__.startswith("tensorflow") and "DataLoss" in type(error).__name__:
+        tensorflow = sys.modules.get("tensorflow")  # imported only where a command needed it
+        if tensorflow and isinstance(error, tensorflow.errors.DataLossError):
             return _complain("the prepared data are damaged; delete their folder and run 'intentrec prepare' again.")
         raise
     except SystemExit as stop:
@@ -72,9 +71,13 @@ def demo(
     raw: Annotated[str | None, typer.Option(help="Folder of MovieLens-100K, if at hand.")] = None,
 ) -> None:
     """Prepare, train, evaluate, export, serve and ask, on MovieLens-100K."""
+    from pipelines.demo import ServerStartError
     from pipelines.demo import demo as run_demo
 
-    run_demo(out, raw)
+    try:
+        run_demo(out, raw)
+    except ServerStartError as error:
+        raise typer.Exit(_complain(str(error))) from None
 
 
 @app.command(epilog="Examples: `intentrec data` · `intentrec data movielens-100k`")
@@ -90,8 +93,7 @@ def data(
         for known, description in NAMES.items():
             typer.echo(f"{known:<{width}}  {description}")
         return
-    folder = fetch(name, progress=typer.echo)
-    typer.echo(f"{name}: {folder}")
+    typer.echo(f"{name}: {fetch(name, progress=typer.echo).folder}")
 
 
 @app.command(
@@ -129,6 +131,8 @@ def prepare(
 
     Rejected rows are counted, printed and listed in rejected.csv with file, row, field and reason.
     """
+    from pipelines.prepare import PrepareConfig
+    from pipelines.prepare import prepare as run_prepare
     from pipelines.split import SplitConfig
 
     splitting = SplitConfig(
@@ -137,9 +141,6 @@ def prepare(
         validation_share=validation_share,
         validation_users=validation_users,
     )
-    from pipelines.prepare import PrepareConfig
-    from pipelines.prepare import prepare as run_prepare
-
     config = PrepareConfig(
         dataset=dataset,
         raw=raw,
@@ -206,10 +207,11 @@ def evaluate(
     from pipelines.export import EVALUATION
     from pipelines.report import evaluation_record, print_record, write_record
     from pipelines.run_folder import RunFolder
+    from pipelines.split import PARTS
 
     folder = RunFolder(run)
     model, prepared, config = folder.load_model()
-    number = {Part.validation: 1, Part.test: 2}[part]
+    number = PARTS.index(part.value)
     record = evaluation_record(run_evaluate(model, prepared, number, batch, max_targets), prepared, config, number)
     print_record(record, Console())
     if part is Part.test and max_targets is None:

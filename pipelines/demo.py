@@ -29,6 +29,10 @@ DATASET = "movielens-100k"
 START_SECONDS = 120
 
 
+class ServerStartError(RuntimeError):
+    """The model server did not become ready; the message holds its last words."""
+
+
 def demo(folder: Path, raw: str | None = None, config: RunConfig | None = None) -> None:
     """Run every step into ``folder``; steps that are already done there are not done again.
 
@@ -74,7 +78,7 @@ def running_server(base_path: Path) -> Iterator[str]:
     """A model server in its own process; yields ``host:port`` and stops it at the end, however the block ends.
 
     Raises:
-        RuntimeError: it did not become ready; the message holds its last words.
+        ServerStartError: it did not become ready.
     """
     ready = base_path.parent / f".ready-{os.getpid()}"
     log = base_path.parent / "server.log"
@@ -97,7 +101,7 @@ def running_server(base_path: Path) -> Iterator[str]:
             while not ready.is_file():
                 if process.poll() is not None or time.monotonic() > deadline:
                     last = log.read_text(encoding="utf-8").strip().splitlines()[-1:] or ["it said nothing"]
-                    raise RuntimeError(f"the model server did not start ({last[0]}); see {log}.")
+                    raise ServerStartError(f"the model server did not start ({last[0]}); see {log}.")
                 time.sleep(0.1)
             yield ready.read_text(encoding="utf-8").strip()
         finally:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from intentrec_tf.schema import (
+    LABEL_SEPARATOR,
     AgeBucketIntent,
-    CategoryIntent,
     CategoryNoveltyIntent,
     ColumnIntent,
     RankBucketIntent,
@@ -22,7 +22,6 @@ from intentrec_tf.schema import (
     SessionPhaseIntent,
 )
 
-SEPARATOR = "|"
 REPEAT_LABELS = ("discover", "continue", "return")
 NOVELTY_LABELS = ("known", "new")
 PHASE_LABELS = ("start", "continue")
@@ -53,9 +52,7 @@ def derive_intents(events: pd.DataFrame, items: pd.DataFrame, schema: Schema, tr
     catalogue = items.set_index("item_id")
     labels: dict[str, tuple[str, ...]] = {}
     columns: dict[str, np.ndarray] = {}
-    for intent in schema.intents:
-        if isinstance(intent, CategoryIntent):
-            continue
+    for intent in schema.single_label_intents:
         if isinstance(intent, ColumnIntent):
             labels[intent.name], columns[intent.name] = _column(events[intent.column], training)
         elif isinstance(intent, RepeatIntent):
@@ -97,7 +94,7 @@ def _session_phase(events: pd.DataFrame, gap: int) -> np.ndarray:
 def _category_novelty(events: pd.DataFrame, feature: pd.Series) -> np.ndarray:
     """1 where an item brings a label the user's earlier events never had, 0 where all are known."""
     names = feature.reindex(events["item_id"]).fillna("")
-    long = pd.DataFrame({"user": events["user_id"].to_numpy(), "label": names.str.split(SEPARATOR).to_numpy()})
+    long = pd.DataFrame({"user": events["user_id"].to_numpy(), "label": names.str.split(LABEL_SEPARATOR).to_numpy()})
     long = long.explode("label")
     long = long[long["label"] != ""]
     event = long.index.to_numpy()

@@ -9,9 +9,9 @@ import pandas as pd
 
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.records import intent_column, record_columns
-from intentrec_tf.schema import CategoryIntent, DurationWeight, Feature, Schema
+from intentrec_tf.schema import LABEL_SEPARATOR, CategoryIntent, DurationWeight, Feature, Schema
 from intentrec_tf.vocabulary import Vocabulary
-from pipelines.derive import SEPARATOR, DerivedIntents, derive_intents
+from pipelines.derive import DerivedIntents, derive_intents
 from pipelines.split import TRAIN
 from pipelines.validate import DataError
 
@@ -87,7 +87,7 @@ def learn_feature(
         return
     values = column.fillna("")
     if feature.kind == "multi_label":
-        values = values.str.split(SEPARATOR, regex=False).explode()
+        values = values.str.split(LABEL_SEPARATOR, regex=False).explode()
     vocabularies[feature.name] = build_vocabulary(values, feature.min_count)
 
 
@@ -100,7 +100,7 @@ def encode_feature(feature: Feature, column: pd.Series, vocabulary: Vocabulary |
     if feature.kind == "categorical":
         return vocabulary.lookup(values.tolist()).astype(np.int32)
     names, codes = np.unique(values.to_numpy(str), return_inverse=True)
-    rows = [np.unique(vocabulary.lookup([label for label in name.split(SEPARATOR) if label])) for name in names]
+    rows = [np.unique(vocabulary.lookup([label for label in name.split(LABEL_SEPARATOR) if label])) for name in names]
     width = max(1, max(map(len, rows), default=1))
     table = np.zeros((len(rows), width), np.int32)
     for i, row in enumerate(rows):

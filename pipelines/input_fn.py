@@ -28,7 +28,6 @@ def training_batches(
     row_length: int = 256,
     seed: int = 0,
     history: str = "last",
-    include_validation: bool = False,
 ) -> tf.data.Dataset:
     """Packed training batches ``(inputs, targets)``; every epoch in another order.
 
@@ -36,16 +35,14 @@ def training_batches(
         rows_per_batch, row_length: shape of a batch; ``row_length`` is raised to L if it is smaller.
         seed: of the order.
         history: ``last`` trains on the newest L transitions of a user, ``all`` on every window of L.
-        include_validation: also train on the validation part (a last fit once choices are made).
     """
     spec = prepared.spec
     length = spec.schema.max_history
     row_length = max(row_length, length)
-    last_part = TRAIN + int(include_validation)
 
     def transitions(user: Columns) -> Columns:
         user.pop("user_id")
-        kept = {name: column[user["split"] <= last_part] for name, column in user.items()}
+        kept = {name: column[user["split"] == TRAIN] for name, column in user.items()}
         return _shift(spec, kept)
 
     def windows(pairs: Columns) -> tf.data.Dataset:
@@ -71,7 +68,7 @@ def evaluation_batches(
     """One row per target event of a part, its whole past before it: ``(inputs, targets)``.
 
     Inputs are [batch, L], left-padded.  Targets: ``item`` and intents [batch]; ``seen`` int32 [batch, any] item rows
-    of the user's entire past (0 = padding); ``user_id`` string [batch].  The request time is the target's own time.
+    of the user's entire past (0 = padding).  The request time is the target's own time.
 
     Args:
         part: 1 validation, 2 test.
@@ -88,23 +85,22 @@ def evaluation_batches(
     flags = tf.constant(mask)
 
     def examples(user: Columns, bounds: tuple[tf.Tensor, tf.Tensor]) -> tf.data.Dataset:
-        user_id = user.pop("user_id")
         pairs = _shift(spec, user)
         ends = tf.where(flags[bounds[0] + 1 : bounds[1]])[:, 0]  # a target without any past is no question
-        padded = {n: tf.concat([tf.zeros_like(c[:1])] * 1 + [c], 0) for n, c in pairs.items()}
+        padded = {n: tf.concat([tf.zeros_like(c[:1]), c], 0) for n, c in pairs.items()}
 
         def example(end: tf.Tensor) -> Columns:
             places = tf.range(end - length + 1, end + 1)
             window = {n: tf.gather(c, tf.maximum(places + 1, 0)) for n, c in padded.items()}
             window["segment"] = tf.cast(places >= 0, tf.int32)
-            return {**window, "seen": pairs["item_id"][: end + 1], "user_id": user_id}
+            return {**window, "seen": pairs["item_id"][: end + 1]}
 
         return tf.data.Dataset.from_tensor_slices(ends).map(example)
 
     def finish(rows: Columns) -> tuple[Columns, Columns]:
         inputs, targets = _inputs_and_targets(spec, rows)
         last = {name: column[:, -1] for name, column in targets.items()}
-        return inputs, {**last, "seen": rows["seen"], "user_id": rows["user_id"]}
+        return inputs, {**last, "seen": rows["seen"]}
 
     rows = tf.data.Dataset.zip((user_sequences(prepared), users)).filter(
         lambda user, bounds: tf.reduce_any(flags[bounds[0] : bounds[1]])
@@ -123,16 +119,7 @@ def _shift(spec: DataSpec, user: Columns) -> Columns:
 
 
 def _target_columns(spec: DataSpec) -> list[str]:
-    intents = [intent_column(name) for name in spec.schema.intent_names]
-    return [
-        "item_id",
-        "weight",
-        *(name for name in intents if name.removeprefix("intent/") not in _category(spec)),
-    ]
-
-
-def _category(spec: DataSpec) -> set[str]:
-    return {intent.name for intent in spec.schema.intents if intent.derive == "category"}
+    return ["item_id", "weight", *(intent_column(intent.name) for intent in spec.schema.single_label_intents)]
 
 
 def _inputs_and_targets(spec: DataSpec, rows: Columns) -> tuple[Columns, Columns]:
@@ -141,8 +128,8 @@ def _inputs_and_targets(spec: DataSpec, rows: Columns) -> tuple[Columns, Columns
         "item": tf.where(real, rows["target/item_id"], 0),
         "weight": tf.where(real, rows["target/weight"], 0.0),
     }
-    for name in _target_columns(spec)[2:]:
-        targets[name.removeprefix("intent/")] = tf.where(real, rows[f"target/{name}"], -1)
+    for intent in spec.schema.single_label_intents:
+        targets[intent.name] = tf.where(real, rows[f"target/{intent_column(intent.name)}"], -1)
     return assemble_inputs(spec, rows, rows["segment"], rows["next_timestamp"]), targets
 
 

@@ -18,21 +18,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from intentrec_tf import __version__
 from intentrec_tf.data_spec import DataSpec
-from intentrec_tf.schema import CategoryIntent
 from pipelines.atomic import atomic_directory
 from pipelines.datasets import registry
 from pipelines.datasets.base import RawData
 from pipelines.prepared import FORMAT, MANIFEST, PreparedData, read_manifest
 from pipelines.progress import track
 from pipelines.spec_files import save_spec
-from pipelines.split import TRAIN, SplitConfig, split_events
+from pipelines.split import PARTS, TRAIN, SplitConfig, split_events
 from pipelines.validate import DataError
 
 if TYPE_CHECKING:
     from pipelines.encode import EncodedData
 
 USERS_PER_SHARD = 2_000
-PARTS = ("train", "validation", "test")
 OUTPUTS = {
     *(MANIFEST, "schema.yaml", "spec.json", "catalogue.npz", "vocabulary", "sequences", "rejected.csv"),
     *("events.parquet", "items.parquet", "interests.parquet", "truth.parquet"),
@@ -84,11 +82,11 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
     if done:
         say(f"{out}: already prepared from the same input (fingerprint {done.fingerprint[:12]}); nothing to do.")
         return done
-    if (out / MANIFEST).is_file():
-        say(f"{out}: input or options have changed; runs trained on the earlier data can no longer be evaluated.")
     foreign = _foreign(out)
     if foreign:
         raise DataError(f"{out}: exists and holds something else ({foreign}); name a new or empty folder with --out.")
+    if (out / MANIFEST).is_file():
+        say(f"{out}: input or options have changed; runs trained on the earlier data can no longer be evaluated.")
     raw = registry.load(
         config.dataset,
         raw=config.raw,
@@ -245,7 +243,7 @@ def _statistics(encoded: EncodedData, dropped: int) -> dict[str, Any]:
         "events_of_items_unknown_in_training": int((encoded.columns["item_id"] < 2).sum()),
         "events_per_user": {q: float(lengths.quantile(p)) for q, p in (("p10", 0.1), ("median", 0.5), ("p90", 0.9))},
         "repeat_share": float(encoded.events.duplicated(["user_id", "item_id"]).mean()),
-        "intents_multi_label": [i.name for i in encoded.spec.schema.intents if isinstance(i, CategoryIntent)],
+        "intents_multi_label": [intent.name for intent in encoded.spec.schema.category_intents],
         "intent_shares": shares,
     }
 

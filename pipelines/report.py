@@ -15,8 +15,8 @@ from pipelines.config import RunConfig
 from pipelines.environment import provenance
 from pipelines.evaluate import Evaluation
 from pipelines.prepared import PreparedData
+from pipelines.split import PARTS
 
-PART_NAMES = {1: "validation", 2: "test"}
 _NAMES = {"intentrec": "IntentRec"}
 
 
@@ -26,7 +26,7 @@ def evaluation_record(result: Evaluation, prepared: PreparedData, config: RunCon
     return {
         "dataset": schema.name,
         "fingerprint": prepared.fingerprint,
-        "part": PART_NAMES[part],
+        "part": PARTS[part],
         "protocol": {
             "split": request["split"],
             "min_interactions": request["min_interactions"],

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
+PARTS = ("train", "validation", "test")
 
 
 class SplitConfig(BaseModel):

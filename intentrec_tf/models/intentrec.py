@@ -19,7 +19,6 @@ from intentrec_tf.layers import (
 )
 from intentrec_tf.losses import multi_label_cross_entropy, weighted_cross_entropy
 from intentrec_tf.models.config import ModelConfig
-from intentrec_tf.schema import CategoryIntent
 from intentrec_tf.vocabulary import FIRST
 
 layers = tf.keras.layers
@@ -38,7 +37,8 @@ class IntentRec(tf.keras.Model):
 
     V0 has no intents, V1 neither attention nor Z.
 
-    ``model.intent_model`` is the part up to Z alone; it shares the weights and holds nothing of the item encoder.
+    ``model.intent_model`` is the part up to Z alone; it shares the weights and, in V2 and V3, holds nothing of the item
+    encoder (V1 has but one encoder).
 
     Training batches are ``(inputs, targets)`` with ``targets["item"]`` int32 [batch, seq] (next item, 0 = none),
     ``targets["weight"]`` float [batch, seq] and one int32 [batch, seq] per single-label intent (-1 = none).
@@ -82,12 +82,10 @@ class IntentRec(tf.keras.Model):
             outputs["probabilities"] = _probabilities(outputs["intents"], spec, config)
             outputs["embedding"], outputs["attention"] = aggregation([outputs["probabilities"][n] for n in names])
             features = layers.Concatenate(name="features_and_intent")([features, outputs["embedding"]])
-            intent_outputs = dict(outputs)
         state = _encode(features, times, mask, config, config.item_blocks, "item")
         if config.variant == "V1":
             outputs["intents"] = {name: head(state) for name, head in heads.items()}
             outputs["probabilities"] = _probabilities(outputs["intents"], spec, config)
-            intent_outputs = dict(outputs)
 
         super().__init__(
             inputs=inputs, outputs={**outputs, "state": state}, name=kwargs.pop("name", "intentrec"), **kwargs
@@ -104,21 +102,14 @@ class IntentRec(tf.keras.Model):
         self.item_head.build(state.shape)
         self.item_embedding.set_catalogue(spec.catalogue)
         self.intent_model: tf.keras.Model | None = (
-            tf.keras.Model(inputs, intent_outputs, name="intent_model") if names else None
+            tf.keras.Model(inputs, outputs, name="intent_model") if names else None
         )
         self._label_matrices = {
-            intent.name: tf.constant(spec.item_label_matrix(intent))
-            for intent in spec.schema.intents
-            if isinstance(intent, CategoryIntent)
+            intent.name: tf.constant(spec.item_label_matrix(intent)) for intent in spec.schema.category_intents
         }
         self._means = {
             name: tf.keras.metrics.Mean(name=name) for name in ("loss", "item_loss", *(f"{n}_loss" for n in names))
         }
-
-    @property
-    def category_intents(self) -> set[str]:
-        """Names of the multi-label intents, whose labels are the target item's own."""
-        return set(self._label_matrices)
 
     def item_logits(self, state: tf.Tensor) -> tf.Tensor:
         """Logits of all items, float32 [..., V], for states [..., dim]; padding and OOV are at -1e9."""
@@ -179,7 +170,7 @@ def exclude(scores: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
 
 def _probabilities(logits: dict[str, tf.Tensor], spec: DataSpec, config: ModelConfig) -> dict[str, tf.Tensor]:
     """p_i of every intent: softmax over its labels; independent sigmoids for a multi-label one trained that way."""
-    several = {i.name for i in spec.schema.intents if isinstance(i, CategoryIntent)}
+    several = {intent.name for intent in spec.schema.category_intents}
     forms = {name: config.multi_label_loss if name in several else "softmax" for name in logits}
     return {name: layers.Activation(forms[name], name=f"probability.{name}")(x) for name, x in logits.items()}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from pipelines.atomic import atomic_directory
 from pipelines.validate import DataError
 
 Progress = Callable[[str], None]
@@ -243,20 +243,11 @@ def _place(files: Mapping[str, bytes], target: Path) -> None:
         DataError: the cache cannot be written.
     """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        try:
-            fresh, old = staging / "new", staging / "old"
-            fresh.mkdir()
+        with atomic_directory(target) as fresh:
             for name, data in files.items():
                 (fresh / name).write_bytes(data)
             manifest = "".join(f"{_sha256(data)}  {name}\n" for name, data in files.items())
             (fresh / "SHA256SUMS").write_text(manifest, encoding="utf-8")
-            if target.exists():
-                os.replace(target, old)
-            os.replace(fresh, target)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise DataError(
             f"{target}: the cache cannot be written ({error.strerror}); set INTENTREC_CACHE to a writable folder."

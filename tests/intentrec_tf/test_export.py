@@ -418,7 +418,7 @@ def test_a_label_said_twice_counts_once(model: IntentRec, ask: Callable, users: 
 def test_independent_labels_are_served_as_sigmoids(users: list[User]) -> None:
     """With the sigmoid loss a multi-label intent's scores are probabilities of their own, not shares of one."""
     model = build_model(build_spec(), variant="V2", multi_label_loss="sigmoid")
-    name = next(iter(model.category_intents))
+    name = model.spec.schema.category_intents[0].name
     raw = raw_request(model.spec, [*users[:2], cut(users[0], slice(0, 0))])
     del raw["exclude_item_id"]
     scores = Signatures(model).intent(**raw)[f"{name}/score"].numpy()

@@ -13,6 +13,7 @@ import pytest
 import typer
 
 from pipelines.cli import _assignments, app
+from pipelines.datasets import fetch
 from pipelines.main import main
 from pipelines.prepared import PreparedData
 from pipelines.run_folder import RunFolder
@@ -162,6 +163,14 @@ def test_usage_errors(words: list[str], expected: str, capsys: pytest.CaptureFix
     err = capsys.readouterr().err
     assert "Traceback" not in err
     assert expected in " ".join(err.split())
+
+
+def test_data_names_the_folder_it_fetched_into(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(fetch, "fetch", lambda name, progress: fetch.Fetched(tmp_path / name, ("cache: found.",)))
+    assert main(["data", "movielens-100k"]) == 0
+    assert capsys.readouterr().out == f"movielens-100k: {tmp_path / 'movielens-100k'}\n"
 
 
 def test_assignments():

@@ -8,8 +8,6 @@ from typing import NamedTuple
 from pipelines.datasets.simulation.catalogue import Catalogue
 from pipelines.datasets.simulation.person import Person
 
-ACTIONS = ("browse", "search", "play_new", "continue", "rewatch")
-
 
 class SimulatedEvent(NamedTuple):
     """A logged event and the wish behind it.
@@ -17,7 +15,7 @@ class SimulatedEvent(NamedTuple):
     Attributes:
         timestamp: unix seconds at which the event starts.
         title: index in the catalogue.
-        action: one of :data:`ACTIONS`.
+        action: ``browse``, ``search``, ``play_new``, ``continue`` or ``rewatch``.
         duration: seconds.
         topic: followed topic that surfaced the title, or ``""``.
         wish: the intent behind this very event (a discovered show is continued within the same session).
