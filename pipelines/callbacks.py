@@ -62,7 +62,7 @@ class ResumableEarlyStopping(tf.keras.callbacks.EarlyStopping):
             temporary = self.weights_file.with_name("next.weights.h5")
             self.model.save_weights(temporary)
             temporary.replace(self.weights_file)
-        state = {"best": float(self.best), "wait": self.wait, "best_epoch": self.best_epoch, "epoch": epoch}
+        state = {"best": float(self.best), "wait": self.wait, "best_epoch": self.best_epoch}
         atomic_text(self._state_file, json.dumps({**state, "stopped": self.model.stop_training}))
 
 

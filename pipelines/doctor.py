@@ -5,29 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import re
 import shutil
 import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-BASE = ("numpy", "grpcio", "protobuf")
-TRAIN = (
-    "tensorflow",
-    "tf-keras",
-    "tensorflow-recommenders",
-    "tensorflow-serving-api",
-    "pandas",
-    "pyarrow",
-    "pydantic",
-    "pyyaml",
-    "pandera",
-    "typer",
-    "rich",
-    "scikit-learn",
-    "matplotlib",
-)
-TESTED_TENSORFLOW = ("2.20", "2.21")
+TESTED_TENSORFLOW = ("2.21",)
 
 
 @dataclass(frozen=True)
@@ -52,7 +37,7 @@ def main(argv: list[str]) -> int:
         return stop.code if isinstance(stop.code, int) else 2
     checks = [
         _python(),
-        *map(_package, BASE),
+        *map(_package, ("intentrec_tf", *_requirements())),
         *_train_packages(),
         *_conflicts(),
         *_machine(),
@@ -73,6 +58,20 @@ def _python() -> Check:
     return Check("fail", f"Python {version}", "use Python 3.10, 3.11 or 3.12")
 
 
+def _requirements(extra: str | None = None) -> list[str]:
+    """Names of the packages that the base install, or one of its extras, declares."""
+    try:
+        lines = metadata.requires("intentrec_tf") or []
+    except metadata.PackageNotFoundError:  # a finding of its own
+        lines = []
+    names = []
+    for line in lines:
+        package, _, condition = line.partition(";")
+        if (f'extra == "{extra}"' in condition.replace("'", '"')) if extra else "extra" not in condition:
+            names.append(re.split(r"[^A-Za-z0-9_.-]", package.strip())[0])
+    return names
+
+
 def _version(name: str) -> str | None:
     try:
         return metadata.version(name)
@@ -86,8 +85,9 @@ def _package(name: str) -> Check:
 
 
 def _train_packages() -> list[Check]:
-    missing = [name for name in TRAIN if _version(name) is None]
-    if len(missing) == len(TRAIN):
+    needed = _requirements("train")
+    missing = [name for name in needed if _version(name) is None]
+    if len(missing) == len(needed):
         return [
             Check(
                 "note",
@@ -97,7 +97,7 @@ def _train_packages() -> list[Check]:
         ]
     if missing:
         return [Check("fail", f"missing {', '.join(missing)}", "pip install 'intentrec_tf[train]'")]
-    return [Check("ok", f"{name} {_version(name)}") for name in TRAIN]
+    return [Check("ok", f"{name} {_version(name)}") for name in needed]
 
 
 def _conflicts() -> list[Check]:

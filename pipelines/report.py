@@ -17,8 +17,6 @@ from pipelines.evaluate import Evaluation
 from pipelines.prepared import PreparedData
 from pipelines.split import PARTS
 
-_NAMES = {"intentrec": "IntentRec"}
-
 
 def evaluation_record(result: Evaluation, prepared: PreparedData, config: RunConfig, part: int) -> dict[str, Any]:
     """Everything a result must state to be checked and compared, JSON ready."""
