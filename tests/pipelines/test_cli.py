@@ -38,7 +38,7 @@ BLOCK = """
 BLOCKED = ("typer", "rich", "pandas", "pyarrow", "tensorflow", "tf_keras", "pydantic", "pydantic_core", "yaml",
            "pandera", "matplotlib", "sklearn", "tensorflow_recommenders", "tensorflow_serving")
 PACKAGES = ("typer", "rich", "pandas", "pyarrow", "tensorflow", "tf_keras", "pydantic", "pyyaml", "pandera",
-            "matplotlib", "scikit_learn", "tensorflow_recommenders", "tensorflow_serving_api")
+            "matplotlib", "scikit_learn", "tensorboard", "tensorflow_recommenders", "tensorflow_serving_api")
 class Without:
     def __init__(self, real):
         self.real = real
