@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from intentrec_tf.inputs import Columns, assemble_inputs, following
-from intentrec_tf.models.intentrec import IntentRec, exclude
+from intentrec_tf.models.next_item_model import NextItemModel, exclude
 from intentrec_tf.schema import LABEL_SEPARATOR
 from intentrec_tf.vocabulary import FIRST, OOV, Vocabulary
 
@@ -37,7 +37,7 @@ class Signatures(tf.Module):
         top_k: K, at most the number of items.
     """
 
-    def __init__(self, model: IntentRec, top_k: int = 100) -> None:
+    def __init__(self, model: NextItemModel, top_k: int = 100) -> None:
         super().__init__(name="signatures")
         spec = model.spec
         self._spec = spec
@@ -136,7 +136,7 @@ class Signatures(tf.Module):
         return assemble_inputs(self._spec, events, segment, next_timestamp), tf.reduce_any(real, axis=1)
 
 
-def save_model(model: IntentRec, path: str | Path, top_k: int = 100) -> None:
+def save_model(model: NextItemModel, path: str | Path, top_k: int = 100) -> None:
     """Write the SavedModel of a model with all its signatures.
 
     Args:
@@ -159,7 +159,7 @@ def _shares(counts: np.ndarray, total: float) -> np.ndarray:
     return (counts / max(total, 1.0)).astype(np.float32)
 
 
-def _label_shares(model: IntentRec, name: str) -> np.ndarray:
+def _label_shares(model: NextItemModel, name: str) -> np.ndarray:
     """What to say of a user without any event: training shares of the labels, float32 [d_i].
 
     Shares of all labels (they sum to 1), or of all events where labels are scored independently.

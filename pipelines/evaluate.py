@@ -13,8 +13,8 @@ import tensorflow as tf
 from intentrec_tf.inputs import Columns
 from intentrec_tf.metrics import hit_rate, intent_metrics, ndcg, reciprocal_rank, target_rank
 from intentrec_tf.metrics.ranking import UNREACHABLE
-from intentrec_tf.models import IntentRec
-from intentrec_tf.models.intentrec import exclude
+from intentrec_tf.models import NextItemModel
+from intentrec_tf.models.next_item_model import exclude
 from intentrec_tf.vocabulary import FIRST
 from pipelines.baselines import baselines
 from pipelines.input_fn import evaluation_batches
@@ -58,7 +58,7 @@ def ranking_metrics(ranks: np.ndarray) -> dict[str, float]:
     return {name: float(tf.reduce_mean(values)) for name, values in metrics.items()}
 
 
-def ranking_step(model: IntentRec) -> Step:
+def ranking_step(model: NextItemModel) -> Step:
     """The function that ranks one batch: ``rank`` int32 [batch] of the target, ``intents`` probabilities [batch, d_i].
 
     Trace it once and use it for every validation.
@@ -83,7 +83,7 @@ def validation_metrics(step: Step, batches: tf.data.Dataset) -> dict[str, float]
 
 
 def evaluate(
-    model: IntentRec,
+    model: NextItemModel,
     prepared: PreparedData,
     part: int = TEST,
     batch: int = 64,

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from intentrec_tf.models import IntentRec
+from intentrec_tf.models import NextItemModel
 from pipelines.input_fn import evaluation_batches
 from pipelines.prepared import PreparedData
 from pipelines.split import TEST, VALIDATION
@@ -30,7 +30,7 @@ TRUE_FEATURES = ("session_intent", "event_intent", "short_term_genre", "persona"
 HOUR, DAY = 3600, 86_400
 
 
-def probe(model: IntentRec, prepared: PreparedData, say: Callable[[str], None] = print) -> dict[str, Any]:
+def probe(model: NextItemModel, prepared: PreparedData, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Fit both linear models on the validation part and score them on the test part.
 
     Args:
@@ -76,7 +76,7 @@ def probe(model: IntentRec, prepared: PreparedData, say: Callable[[str], None] =
 
 
 def _part(
-    model: IntentRec, prepared: PreparedData, frame: pd.DataFrame, before: pd.DataFrame, part: int
+    model: NextItemModel, prepared: PreparedData, frame: pd.DataFrame, before: pd.DataFrame, part: int
 ) -> tuple[np.ndarray, pd.DataFrame, dict[str, np.ndarray]]:
     """Z, the true features and both answers for every target event of a part that has a past, in the same order."""
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from intentrec_tf.models import IntentRec
+from intentrec_tf.models import NextItemModel, build_model
 from pipelines.atomic import atomic_text
 from pipelines.config import RunConfig
 from pipelines.prepared import PreparedData
@@ -70,7 +70,7 @@ class RunFolder:
             )
         return prepared, RunConfig.model_validate(record["config"])
 
-    def load_model(self) -> tuple[IntentRec, PreparedData, RunConfig]:
+    def load_model(self) -> tuple[NextItemModel, PreparedData, RunConfig]:
         """The model with its best weights.
 
         Raises:
@@ -79,7 +79,7 @@ class RunFolder:
         prepared, config = self.read()
         if not self.weights.is_file():
             raise DataError(f"{self.folder}: has no finished epoch yet; run 'intentrec train' again to resume it.")
-        model = IntentRec(prepared.spec, config.model)
+        model = build_model(prepared.spec, config.model)
         try:
             model.load_weights(self.weights)
         except (OSError, ValueError, KeyError):

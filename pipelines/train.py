@@ -1,4 +1,4 @@
-"""Fit an IntentRec model with ``model.fit``; an interrupted run goes on where it was."""
+"""Fit a model with ``model.fit``; an interrupted run goes on where it was."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from intentrec_tf.models import IntentRec
+from intentrec_tf.models import NextItemModel, build_model
+from intentrec_tf.optimizers import LazyAdam
 from pipelines.callbacks import EpochLog, RankingValidation, ResumableEarlyStopping, read_history
 from pipelines.config import RunConfig, TrainingConfig
 from pipelines.evaluate import ranking_step, validation_metrics
@@ -22,7 +23,9 @@ VALIDATION_BATCH = 64
 FEW_STEPS = 300
 
 
-def train(prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callable[[str], None] = print) -> IntentRec:
+def train(
+    prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callable[[str], None] = print
+) -> NextItemModel:
     """Train, or resume, and return the model with the weights of its best validation epoch.
 
     Args:
@@ -37,7 +40,7 @@ def train(prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callab
     training = config.training
     tf.keras.utils.set_random_seed(training.seed)
     try:
-        model = IntentRec(prepared.spec, config.model)
+        model = build_model(prepared.spec, config.model)
     except ValueError as error:  # a configuration that does not fit itself or the schema
         raise DataError(f"the model cannot be built: {str(error).splitlines()[0]}; change the configuration.") from None
     run.begin(prepared, config)
@@ -58,7 +61,7 @@ def train(prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callab
                 f"{prepared.folder}: the {part} part has no event with an earlier one of the same user; "
                 "prepare more data or choose other shares of the split."
             )
-    say(f"{model.name} {config.model.variant}: {model.count_params():,} parameters, {steps:,} step(s) an epoch")
+    say(f"{config.model.variant}: {model.count_params():,} parameters, {steps:,} step(s) an epoch")
     if steps * training.epochs < FEW_STEPS:
         say(
             f"only {steps * training.epochs:,} steps in all, which may be too few to learn much; "
@@ -103,4 +106,4 @@ def _optimizer(training: TrainingConfig, steps: int) -> tf.keras.optimizers.Opti
     rate = tf.keras.optimizers.schedules.PolynomialDecay(
         training.learning_rate / warmup, warmup, training.learning_rate
     )
-    return tf.keras.optimizers.Adam(rate, global_clipnorm=training.clip_norm)
+    return LazyAdam(rate, global_clipnorm=training.clip_norm)

@@ -1,25 +1,35 @@
 """Keras layers, one public class a file."""
 
+from intentrec_tf.layers.append_question import AppendQuestion
 from intentrec_tf.layers.attention_mask import AttentionMask
-from intentrec_tf.layers.causal_self_attention import CausalSelfAttention
+from intentrec_tf.layers.dropout import Dropout
 from intentrec_tf.layers.intent_aggregation import IntentAggregation
 from intentrec_tf.layers.item_embedding import ItemEmbedding
 from intentrec_tf.layers.item_head import ItemHead
 from intentrec_tf.layers.label_embedding import LabelEmbedding
+from intentrec_tf.layers.masked_items import MaskedItems
+from intentrec_tf.layers.negative_sampler import NegativeSampler
 from intentrec_tf.layers.numeric_scaling import NumericScaling
 from intentrec_tf.layers.random_oov import RandomOOV
+from intentrec_tf.layers.segment_rnn import SegmentRNN
+from intentrec_tf.layers.self_attention import SelfAttention
 from intentrec_tf.layers.timestamp_embedding import TimestampEmbedding
 from intentrec_tf.layers.transformer_encoder import TransformerEncoder
 
 __all__ = [
+    "AppendQuestion",
     "AttentionMask",
-    "CausalSelfAttention",
+    "Dropout",
     "IntentAggregation",
     "ItemEmbedding",
     "ItemHead",
     "LabelEmbedding",
+    "MaskedItems",
+    "NegativeSampler",
     "NumericScaling",
     "RandomOOV",
+    "SegmentRNN",
+    "SelfAttention",
     "TimestampEmbedding",
     "TransformerEncoder",
 ]

@@ -6,6 +6,8 @@ import tensorflow as tf
 from intentrec_tf.layers.label_embedding import LabelEmbedding
 from intentrec_tf.layers.numeric_scaling import NumericScaling
 
+SMALL_CATALOGUE = 16_384
+
 
 @tf.keras.utils.register_keras_serializable("intentrec_tf")
 class ItemEmbedding(tf.keras.layers.Layer):
@@ -21,6 +23,9 @@ class ItemEmbedding(tf.keras.layers.Layer):
         features: per item feature ``{"name", "kind", "size", "width", "minimum", "maximum"}`` where ``size`` is the
             label vocabulary, ``width`` the labels kept per item (multi-label).
         feature_dim: embedding dimension of each label feature before the projection.
+
+    Up to 16,384 items a call computes the vectors of all (the output needs them anyway) and picks; above, only those
+    asked for.
 
     Call argument: int32 [...] item rows.  Returns: float [..., dim]; row 0 gives zeros.
     """
@@ -67,16 +72,24 @@ class ItemEmbedding(tf.keras.layers.Layer):
 
     def item_vectors(self):
         """Vectors of all items, float [V, dim]; row 0 is zeros."""
-        vectors = tf.cast(self.ids, self.compute_dtype)
-        if self.features:
-            parts = [self.encoders[f["name"]](self.catalogue[f["name"]]) for f in self.features]
-            metadata = tf.concat([tf.cast(part, self.compute_dtype) for part in parts], axis=-1)
-            vectors = vectors + metadata @ tf.cast(self.projection, self.compute_dtype)
-        real = tf.cast(tf.range(self.vocabulary_size) > 0, self.compute_dtype)
-        return vectors * real[:, None]
+        return self._vectors(self.ids, self.catalogue, tf.range(self.vocabulary_size))
 
     def call(self, rows):
-        return tf.gather(self.item_vectors(), rows)
+        if self.vocabulary_size <= SMALL_CATALOGUE:
+            return tf.gather(self.item_vectors(), rows)
+        flat = tf.reshape(rows, [-1])
+        catalogue = {name: tf.gather(values, flat) for name, values in self.catalogue.items()}
+        vectors = self._vectors(tf.gather(self.ids, flat), catalogue, flat)
+        return tf.reshape(vectors, tf.concat([tf.shape(rows), [self.dim]], axis=0))
+
+    def _vectors(self, ids, catalogue, rows):
+        """``v`` [n, dim] from id embeddings, catalogue entries and row numbers of n items."""
+        vectors = tf.cast(ids, self.compute_dtype)
+        if self.features:
+            parts = [self.encoders[f["name"]](catalogue[f["name"]]) for f in self.features]
+            metadata = tf.concat([tf.cast(part, self.compute_dtype) for part in parts], axis=-1)
+            vectors = vectors + metadata @ tf.cast(self.projection, self.compute_dtype)
+        return vectors * tf.cast(rows > 0, self.compute_dtype)[:, None]
 
     def get_config(self):
         return {

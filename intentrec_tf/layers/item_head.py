@@ -45,14 +45,26 @@ class ItemHead(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, state, item_vectors=None):
+        query, vectors, bias = self.factors(state, item_vectors)
+        logits = tf.cast(tf.matmul(query, tf.cast(vectors, query.dtype), transpose_b=True), tf.float32)
+        return logits + bias
+
+    def factors(self, state, item_vectors=None, rows=None):
+        """What the logits are made of: ``query`` [..., dim], ``vectors`` [V, dim], float32 ``bias`` [V].
+
+        ``logits = query @ vectors' + bias``; the bias holds the -1e9 of padding and OOV.  With ``rows`` int32 [R],
+        ``item_vectors`` are theirs alone, and vectors and bias come back as [R, dim] and [R].
+        """
         vectors = item_vectors if self.tied else self.table
+        if rows is not None and not self.tied:
+            vectors = tf.gather(vectors, rows)
         query = self.query(state)
         if self.similarity == "cosine":
             query = tf.math.l2_normalize(query, axis=-1) / self.temperature
             vectors = tf.math.l2_normalize(vectors, axis=-1)
-        logits = tf.cast(tf.matmul(query, tf.cast(vectors, query.dtype), transpose_b=True), tf.float32)
-        forbidden = tf.cast(tf.range(self.vocabulary_size) < FIRST, tf.float32) * NEVER
-        return logits + tf.cast(self.bias, tf.float32) + forbidden
+        bias = tf.cast(self.bias, tf.float32) if rows is None else tf.gather(tf.cast(self.bias, tf.float32), rows)
+        forbidden = tf.range(self.vocabulary_size) < FIRST if rows is None else rows < FIRST
+        return query, vectors, bias + tf.cast(forbidden, tf.float32) * NEVER
 
     def get_config(self):
         return {

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from intentrec_tf.layers.lookup import sum_rows
+
 
 @tf.keras.utils.register_keras_serializable("intentrec_tf")
 class LabelEmbedding(tf.keras.layers.Layer):
@@ -29,12 +31,11 @@ class LabelEmbedding(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, rows):
-        known = tf.cast(rows > 0, self.compute_dtype)
-        vectors = tf.gather(tf.cast(self.table, self.compute_dtype), rows) * known[..., None]
+        table = tf.cast(self.table, self.compute_dtype)
         if not self.multi_label:
-            return vectors
-        count = tf.reduce_sum(known, axis=-1, keepdims=True)
-        return tf.reduce_sum(vectors, axis=-2) / tf.maximum(count, 1.0)
+            return sum_rows(table, rows[..., None])
+        count = tf.reduce_sum(tf.cast(rows > 0, self.compute_dtype), axis=-1, keepdims=True)
+        return sum_rows(table, rows) / tf.maximum(count, 1)
 
     def get_config(self):
         return {

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from intentrec_tf.layers.lookup import look_up
 from intentrec_tf.layers.segments import position_in_segment, previous_in_segment
 
 _HOUR, _DAY = 3600, 86_400
@@ -82,7 +83,7 @@ class TimestampEmbedding(tf.keras.layers.Layer):
         if self.request_time:
             parts["request_gap"] = tf.where(next_timestamp > 0, gap_bucket(next_timestamp - timestamp), 0)
             parts["request_hour"], parts["request_day"] = _clock(next_timestamp)
-        encoded = tf.add_n([tf.gather(self.tables[name], rows) for name, rows in parts.items()])
+        encoded = tf.add_n([look_up(self.tables[name], rows) for name, rows in parts.items()])
         if self.encoding == "timestamp":
             first = tf.gather(timestamp, tf.range(tf.shape(segment)[1])[None] - position, batch_dims=1)
             encoded += tf.cast(self._sinusoid(timestamp - first), encoded.dtype) @ self.age

@@ -1,6 +1,11 @@
 """Functional graphs built from a schema and a configuration."""
 
+from intentrec_tf.models.bert4rec import BERT4Rec
+from intentrec_tf.models.build import build_model
 from intentrec_tf.models.config import ModelConfig
 from intentrec_tf.models.intentrec import IntentRec
+from intentrec_tf.models.next_item_model import NextItemModel
+from intentrec_tf.models.recurrent import Recurrent
+from intentrec_tf.models.sasrec import SASRec
 
-__all__ = ["IntentRec", "ModelConfig"]
+__all__ = ["BERT4Rec", "IntentRec", "ModelConfig", "NextItemModel", "Recurrent", "SASRec", "build_model"]

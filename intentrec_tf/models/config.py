@@ -12,11 +12,12 @@ class ModelConfig(BaseModel):
 
     Attributes:
         variant: ``V0`` item only; ``V1`` flat multi-task, one shared encoder; ``V2`` hierarchical, the intent vector
-            feeds a separate item encoder; ``V3`` = V2 with the short-term interest (IntentRec, Table 2).
+            feeds a separate item encoder; ``V3`` = V2 with the short-term interest (IntentRec, Table 2).  Baselines on
+            item ids alone: ``SASRec``, ``BERT4Rec``, and, with flat intent heads, ``GRU``, ``LSTM``.
         dim: width of encoders and item vectors.  intent_dim: width of Z.  feature_dim: width of a feature embedding.
         item_blocks, intent_blocks, short_term_blocks: Transformer blocks of the three encoders.  Only one short-term
             block keeps strictly to the window H: each further one reaches H further back.
-        heads, expansion, dropout: of every encoder.
+        heads, expansion, dropout, attention_dropout: of every encoder.
         time_encoding: ``timestamp`` or ``position``.
         tied: score items with the input's item vectors.
         similarity, temperature: of state and item vector.
@@ -24,11 +25,14 @@ class ModelConfig(BaseModel):
         multi_label_loss: ``softmax`` (the paper's positive-only form) or ``sigmoid``.
         average_labels: divide a multi-label loss by its number of labels.
         random_oov: share of training ids replaced by the out-of-vocabulary row.
+        negatives: items that a training step compares with the true one, shared by its batch (sampled softmax); null
+            compares with the whole catalogue.  For catalogues from about 50,000 items on.
+        mask_share: of a sequence, hidden in training (BERT4Rec).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    variant: Literal["V0", "V1", "V2", "V3"] = "V3"
+    variant: Literal["V0", "V1", "V2", "V3", "SASRec", "BERT4Rec", "GRU", "LSTM"] = "V3"
     dim: int = Field(64, ge=4)
     intent_dim: int = Field(32, ge=1)
     feature_dim: int = Field(16, ge=1)
@@ -38,6 +42,7 @@ class ModelConfig(BaseModel):
     heads: int = Field(2, ge=1)
     expansion: int = Field(4, ge=1)
     dropout: float = Field(0.2, ge=0, lt=1)
+    attention_dropout: float = Field(0.0, ge=0, lt=1)
     time_encoding: Literal["timestamp", "position"] = "timestamp"
     tied: bool = True
     similarity: Literal["dot", "cosine"] = "dot"
@@ -46,6 +51,8 @@ class ModelConfig(BaseModel):
     multi_label_loss: Literal["softmax", "sigmoid"] = "softmax"
     average_labels: bool = True
     random_oov: float = Field(0.01, ge=0, lt=1)
+    negatives: int | None = Field(None, ge=2)
+    mask_share: float = Field(0.3, gt=0, lt=1)
 
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> ModelConfig:

@@ -359,7 +359,7 @@ def _reachable_nodes(function: Any) -> set[str]:
 
 
 def _item_parts(model: Any) -> set[tuple[str, tuple[int, ...]]]:
-    encoder = model.get_layer("item_encoder").weights
+    encoder = model.get_layer("item_encoder").trainable_weights
     inputs = [weight for name in ("item_input", "item_input_norm") for weight in model.get_layer(name).weights]
     return {(w.name, tuple(w.shape)) for w in (*encoder, *inputs, *model.item_head.weights)}
 
@@ -379,7 +379,7 @@ def test_the_intent_graph_holds_nothing_of_the_item_predictor(model: IntentRec, 
 def test_the_intent_graph_captures_none_of_the_item_variables(model: IntentRec) -> None:
     """By identity, on the functions before saving."""
     functions = Signatures(model).functions()
-    parts = [*model.get_layer("item_encoder").weights, *model.item_head.weights]
+    parts = [*model.get_layer("item_encoder").trainable_weights, *model.item_head.weights]
     forbidden = {weight.ref() for weight in parts}
     held = {name: {variable.ref() for variable in functions[name].variables} for name in ("intent", "item")}
     assert not held["intent"] & forbidden

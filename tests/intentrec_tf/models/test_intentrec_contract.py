@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
+from intentrec_tf.layers import ItemHead
 from intentrec_tf.models import IntentRec, ModelConfig
 from tests.support import User, build_model, build_spec, cut, flat, lay_out, left_padded, random_user
 
@@ -171,7 +172,7 @@ def test_perfect_logits_give_no_loss(model: IntentRec, users: list[User], monkey
     item = tf.fill(targets["item"].shape, 3)  # row 3 has two genres, rows 2, 5, 8, .. have one
     item = tf.where(targets["item"] > 0, item - 1, 0)
     perfect = 60 * tf.one_hot(item, size)
-    monkeypatch.setattr(IntentRec, "item_logits", lambda self, state: perfect)
+    monkeypatch.setattr(ItemHead, "factors", lambda self, state, vectors: (perfect, tf.eye(size), tf.zeros(size)))
     outputs = dict(model(inputs))
     targets = {**targets, "item": item}
     outputs["intents"] = {}

@@ -1,0 +1,42 @@
+"""Cross-entropy against a sample of the items."""
+
+import tensorflow as tf
+
+from intentrec_tf.losses.cross_entropy import weighted_mean
+
+
+def sampled_cross_entropy(
+    query: tf.Tensor,
+    vectors: tf.Tensor,
+    bias: tf.Tensor,
+    targets: tf.Tensor,
+    negatives: tf.Tensor,
+    log_expected: tf.Tensor,
+    weights: tf.Tensor,
+) -> tf.Tensor:
+    """Weighted mean of ``-log(e^s / (e^s + sum_j e^(s_j - log_expected_j)))`` with the true item's logit ``s``.
+
+    Subtracting how often item j was expected in the sample (logQ) makes the sum an unbiased estimate of the sum over
+    all items.  A negative that is a position's true item (accidental hit) does not count there.
+
+    Args:
+        query: float [N, dim].
+        vectors: float [N + S, dim], of each position's true item, then of the shared negatives.
+        bias: float [N + S], likewise.
+        targets: int32 [N] true rows; a negative target carries no label and no weight.
+        negatives: int32 [S] rows.
+        log_expected: float [S].
+        weights: float [N].
+
+    Returns:
+        Scalar float32.
+
+    Source: Bengio and Senecal 2008; Jean et al. 2015, section 3.
+    """
+    query, vectors = tf.cast(query, tf.float32), tf.cast(vectors, tf.float32)
+    count = tf.shape(query)[0]
+    true = tf.reduce_sum(query * vectors[:count], axis=-1) + bias[:count]
+    others = tf.matmul(query, vectors[count:], transpose_b=True) + (bias[count:] - log_expected)
+    others = tf.where(targets[:, None] == negatives, -1e9, others)
+    losses = tf.nn.softplus(tf.reduce_logsumexp(others, axis=-1) - true)
+    return weighted_mean(losses, weights * tf.cast(targets >= 0, weights.dtype))

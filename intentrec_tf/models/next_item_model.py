@@ -1,0 +1,152 @@
+"""What every model has in common: item vectors, item head, losses, training step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from intentrec_tf.data_spec import DataSpec
+from intentrec_tf.layers import ItemEmbedding, ItemHead, NegativeSampler
+from intentrec_tf.losses import (
+    linear_cross_entropy,
+    multi_label_cross_entropy,
+    sampled_cross_entropy,
+    weighted_cross_entropy,
+)
+from intentrec_tf.models.config import ModelConfig
+from intentrec_tf.vocabulary import FIRST
+
+
+class NextItemModel(tf.keras.Model):
+    """A functional graph over :func:`intentrec_tf.inputs.keras_inputs` ([batch, seq]) that scores the next item.
+
+    Outputs: ``state`` float [batch, seq, dim], what the item head scores; ``intents`` {name: logits [batch, seq, d_i]}
+    of the next event's intents and ``probabilities`` of the same shapes, both empty for a model without intents.
+    Evaluation and serving read the last place, where the newest event is.
+
+    Training batches are ``(inputs, targets)`` with ``targets["item"]`` int32 [batch, seq] (next item, 0 = none),
+    ``targets["weight"]`` float [batch, seq] and one int32 [batch, seq] per single-label intent (-1 = none).
+
+    Attributes:
+        intent_model: the part of the graph that predicts the intents, sharing the weights; None without intents.
+        hierarchical: whether intents feed the item predictor, so that there are an ``embedding`` and ``attention``.
+
+    Args:
+        spec: what the data set is.
+        config: what the model is.
+        inputs, outputs: of the graph.
+        item_embedding: the layer that embeds the history's items.
+    """
+
+    intent_model: tf.keras.Model | None = None
+    hierarchical = False
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        config: ModelConfig,
+        inputs: dict[str, Any],
+        outputs: dict[str, Any],
+        item_embedding: ItemEmbedding,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        self.spec = spec
+        self.config = config
+        self.item_embedding = item_embedding
+        self.item_embedding.set_catalogue(spec.catalogue)
+        self.item_head = ItemHead(
+            spec.items.size, config.dim, config.tied, config.similarity, config.temperature, name="item_head"
+        )
+        self.item_head.build(outputs["state"].shape)
+        if config.negatives is not None:
+            self.sampler = NegativeSampler(config.negatives, spec.items.size, name="negative_sampler")
+            self.sampler.build([None])
+            self.sampler.set_counts(spec.item_prior)
+        self._label_matrices = {
+            intent.name: tf.constant(spec.item_label_matrix(intent)) for intent in spec.schema.category_intents
+        }
+        names = ("loss", "item_loss", *(f"{name}_loss" for name in outputs["intents"]))
+        self._means = {name: tf.keras.metrics.Mean(name=name) for name in names}
+
+    def item_logits(self, state: tf.Tensor) -> tf.Tensor:
+        """Logits of all items, float32 [..., V], for states [..., dim]; padding and OOV are at -1e9."""
+        return self.item_head(state, item_vectors=self._output_vectors())
+
+    def _output_vectors(self) -> tf.Tensor | None:
+        return self.item_embedding.item_vectors() if self.config.tied else None
+
+    def item_loss(self, state: tf.Tensor, items: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """Eq 3 for the item: over the whole catalogue, or over ``config.negatives`` sampled items.
+
+        Args:
+            state: float [..., dim].
+            items: int32 [...] true rows; padding and OOV carry no label and no weight.
+            weights: float [...].
+
+        Returns:
+            Scalar float32.
+        """
+        targets = tf.where(items >= FIRST, items, -1)
+        if self.config.negatives is None:
+            return linear_cross_entropy(*self.item_head.factors(state, self._output_vectors()), targets, weights)
+        targets = tf.reshape(targets, [-1])
+        rows, log_expected = self.sampler(tf.maximum(targets, 0))
+        vectors = self.item_embedding(rows) if self.config.tied else None
+        factors = self.item_head.factors(tf.reshape(state, [-1, state.shape[-1]]), vectors, rows)
+        negatives = rows[-self.sampler.count :]
+        return sampled_cross_entropy(*factors, targets, negatives, log_expected, tf.reshape(weights, [-1]))
+
+    def intent_labels(self, name: str, targets: dict[str, tf.Tensor]) -> tf.Tensor:
+        """True labels of one intent: int32 [...], or float [..., d_i] for a category intent (from the target item)."""
+        if name in self._label_matrices:
+            return tf.gather(self._label_matrices[name], targets["item"])
+        return targets[name]
+
+    def losses_of(self, outputs: dict[str, Any], targets: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Eq 3 for the item and each intent, and their total of Eq 4 under ``loss``; scalars."""
+        weight = targets["weight"]
+        parts = {"item_loss": self.item_loss(outputs["state"], targets["item"], weight)}
+        total = parts["item_loss"]
+        for name, logits in outputs["intents"].items():
+            labels = self.intent_labels(name, targets)
+            if name in self._label_matrices:
+                form, average = self.config.multi_label_loss, self.config.average_labels
+                loss = multi_label_cross_entropy(logits, labels, weight, form, average)
+            else:
+                loss = weighted_cross_entropy(logits, labels, weight)
+            parts[f"{name}_loss"] = loss
+            total += self.config.weight_of(name) * loss
+        return {"loss": total, **parts}
+
+    def step_losses(self, inputs: dict, targets: dict, training: bool) -> dict[str, tf.Tensor]:
+        """What one batch costs, see :meth:`losses_of`."""
+        return self.losses_of(self(inputs, training=training), targets)
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            parts = self.step_losses(*data, training=True)
+        gradients = tape.gradient(parts["loss"], self.trainable_variables)
+        pairs = zip(gradients, self.trainable_variables, strict=True)
+        self.optimizer.apply_gradients([(g, v) for g, v in pairs if g is not None])
+        return self._record(parts)
+
+    def test_step(self, data):
+        return self._record(self.step_losses(*data, training=False))
+
+    def _record(self, parts: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        for name, value in parts.items():
+            self._means[name].update_state(value)
+        return {name: self._means[name].result() for name in parts}
+
+    @property
+    def metrics(self):
+        return list(self._means.values())
+
+
+def exclude(scores: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Scores [batch, V] with the items of ``rows`` int32 [batch, any] at ``-inf`` (row 0 is harmless)."""
+    batch = tf.broadcast_to(tf.range(tf.shape(rows)[0])[:, None], tf.shape(rows))
+    hits = tf.scatter_nd(tf.stack([batch, rows], axis=-1), tf.ones_like(rows), tf.shape(scores))
+    return tf.where(hits > 0, -float("inf"), scores)
