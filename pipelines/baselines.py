@@ -8,10 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from intentrec_tf.inputs import Columns
+from intentrec_tf.metrics.ranking import ScoreChunk
 from pipelines.prepared import PreparedData
 from pipelines.split import TRAIN
 
-Scorer = Callable[[Columns], tf.Tensor]
+Scorer = Callable[[Columns], ScoreChunk]
 RECENT_SHARE = 0.1
 
 
@@ -33,13 +34,19 @@ def most_recent(prepared: PreparedData) -> Scorer:
     """The user's own items, newest first, then the popular ones.  Means nothing where seen items are excluded."""
     prior = tf.constant(_share(prepared.spec.item_prior), tf.float32)
 
-    def score(inputs: Columns) -> tf.Tensor:
+    def score(inputs: Columns) -> ScoreChunk:
         items = inputs["item_id"]
         batch, length = tf.shape(items)[0], tf.shape(items)[1]
-        scores = tf.tile(prior[None], [batch, 1])
         users = tf.broadcast_to(tf.range(batch)[:, None], tf.shape(items))
         places = tf.broadcast_to(tf.cast(tf.range(length)[None] + 1, tf.float32), tf.shape(items))
-        return tf.tensor_scatter_nd_max(scores, tf.stack([users, items], axis=-1), places)
+
+        def chunk(start: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
+            scores = tf.tile(prior[None, start:stop], [batch, 1])
+            inside = (items >= start) & (items < stop)
+            index = tf.stack([users, tf.where(inside, items - start, 0)], axis=-1)
+            return tf.tensor_scatter_nd_max(scores, index, tf.where(inside, places, 0.0))
+
+        return chunk
 
     return score
 
@@ -58,4 +65,4 @@ def _share(counts: np.ndarray) -> np.ndarray:
 
 def _constant(values: np.ndarray) -> Scorer:
     row = tf.constant(values[None], tf.float32)
-    return lambda inputs: tf.tile(row, [tf.shape(inputs["item_id"])[0], 1])
+    return lambda inputs: lambda start, stop: tf.tile(row[:, start:stop], [tf.shape(inputs["item_id"])[0], 1])

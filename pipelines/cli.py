@@ -12,6 +12,7 @@ import pydantic
 import typer
 
 from intentrec_tf.schema import SchemaError
+from pipelines.benchmark.cli import app as benchmark
 from pipelines.validate import DataError
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
     help="Know what the user came to do, then decide what to show.",
     epilog="First time here? `intentrec demo` goes the whole way on MovieLens-100K.",
 )
+app.add_typer(benchmark, name="benchmark")
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -197,7 +199,7 @@ def evaluate(
     run: RunOption,
     part: Annotated[Part, typer.Option(help="Which part; choices belong on validation.")] = Part.test,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the result here.")] = None,
-    batch: Annotated[int, typer.Option(help="Targets scored at once.", min=1)] = 64,
+    batch: Annotated[int, typer.Option(help="Targets scored at once.", min=1)] = 256,
     max_targets: Annotated[int | None, typer.Option(help="A random subset of this size.", min=1)] = None,
 ) -> None:
     """Rank the whole catalogue for every target, beside the baselines; score the intents."""

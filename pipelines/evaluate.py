@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.inputs import Columns
-from intentrec_tf.metrics import hit_rate, intent_metrics, ndcg, reciprocal_rank, target_rank
-from intentrec_tf.metrics.ranking import UNREACHABLE
+from intentrec_tf.metrics import hit_rate, intent_metrics, ndcg, reciprocal_rank, target_rank_in_chunks
+from intentrec_tf.metrics.ranking import UNREACHABLE, ScoreChunk
 from intentrec_tf.models import NextItemModel
-from intentrec_tf.models.next_item_model import exclude
 from intentrec_tf.vocabulary import FIRST
 from pipelines.baselines import baselines
 from pipelines.input_fn import evaluation_batches
@@ -23,6 +23,7 @@ from pipelines.progress import track
 from pipelines.split import TEST
 
 CUTOFFS = {"HR": (1, 5, 10, 20), "NDCG": (5, 10, 20)}
+ITEMS_AT_ONCE = 65_536
 Step = Callable[[Columns, Columns], dict[str, Any]]
 
 
@@ -33,7 +34,7 @@ class Evaluation:
     Attributes:
         metrics: system name -> metric name -> mean over targets; the model is called ``intentrec``.
         intents: intent name -> metrics of :func:`intentrec_tf.metrics.intent_metrics`.
-        ranks: system name -> int32 [targets].
+        ranks: system name -> int32 [targets], in the order of the events.
         targets: number of target events.
         outside_catalogue: targets whose item training never saw; every system misses them.
         without_history: events of the part that are a user's very first and so were no question.
@@ -58,19 +59,17 @@ def ranking_metrics(ranks: np.ndarray) -> dict[str, float]:
     return {name: float(tf.reduce_mean(values)) for name, values in metrics.items()}
 
 
-def ranking_step(model: NextItemModel) -> Step:
-    """The function that ranks one batch: ``rank`` int32 [batch] of the target, ``intents`` probabilities [batch, d_i].
+def ranking_step(model: NextItemModel, batches: tf.data.Dataset) -> Step:
+    """The function that ranks one of ``batches``: ``rank`` int32 [batch], ``intents`` probabilities [batch, d_i].
 
     Trace it once and use it for every validation.
     """
-    excluding = model.spec.schema.exclude_seen
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=batches.element_spec)  # one trace for batches of every size
     def step(inputs: Columns, targets: Columns) -> dict[str, Any]:
         outputs = model(inputs, training=False)
-        scores = model.item_logits(outputs["state"][:, -1])
         intents = {name: values[:, -1] for name, values in outputs["probabilities"].items()}
-        return {"rank": _rank(scores, targets, excluding), "intents": intents}
+        return {"rank": _rank(model.item_scorer(outputs["state"][:, -1]), model.spec, targets), "intents": intents}
 
     return step
 
@@ -86,7 +85,7 @@ def evaluate(
     model: NextItemModel,
     prepared: PreparedData,
     part: int = TEST,
-    batch: int = 64,
+    batch: int = 256,
     max_targets: int | None = None,
 ) -> Evaluation:
     """Rank the whole catalogue for every target event of a part.
@@ -95,25 +94,27 @@ def evaluate(
         model: with trained weights.
         prepared: its data.
         part: 1 validation, 2 test.
-        batch: targets scored at once; memory grows with ``batch * V``.
+        batch: targets scored at once; they are compared with ``ITEMS_AT_ONCE`` items at a time, whatever the catalogue.
         max_targets: a seeded random subset of this size.
     """
     start = time.perf_counter()
     scorers = baselines(prepared)
-    excluding = prepared.spec.schema.exclude_seen
-    model_step = ranking_step(model)
+    batches = evaluation_batches(prepared, part, batch, max_targets)
+    model_step = ranking_step(model, batches)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=batches.element_spec)
     def baseline_step(inputs: Columns, targets: Columns) -> dict[str, tf.Tensor]:
-        return {name: _rank(score(inputs), targets, excluding) for name, score in scorers.items()}
+        return {name: _rank(score(inputs), model.spec, targets) for name, score in scorers.items()}
 
     found: dict[str, list[np.ndarray]] = {name: [] for name in ("intentrec", *scorers)}
     probabilities: dict[str, list[np.ndarray]] = {}
     labels: dict[str, list[np.ndarray]] = {}
+    events: list[np.ndarray] = []
     outside = 0
     chosen = int((prepared.events["split"] == part).sum())
     total = -(-min(chosen, max_targets or chosen) // batch)
-    for inputs, targets in track(evaluation_batches(prepared, part, batch, max_targets), "evaluating", total):
+    for inputs, targets in track(batches, "evaluating", total):
+        events.append(targets["event"].numpy())
         answer = model_step(inputs, targets)
         found["intentrec"].append(answer["rank"].numpy())
         for name, rank in baseline_step(inputs, targets).items():
@@ -122,7 +123,8 @@ def evaluate(
             probabilities.setdefault(name, []).append(values.numpy())
             labels.setdefault(name, []).append(model.intent_labels(name, targets).numpy())
         outside += int((targets["item"].numpy() < FIRST).sum())
-    ranks = {name: np.concatenate(parts) if parts else np.zeros(0, np.int32) for name, parts in found.items()}
+    order = np.argsort(np.concatenate(events)) if events else np.zeros(0, int)
+    ranks = {name: np.concatenate(parts)[order] if parts else np.zeros(0, np.int32) for name, parts in found.items()}
     return Evaluation(
         metrics={name: ranking_metrics(values) for name, values in ranks.items()},
         intents={
@@ -137,5 +139,6 @@ def evaluate(
     )
 
 
-def _rank(scores: tf.Tensor, targets: Columns, excluding: bool) -> tf.Tensor:
-    return target_rank(exclude(scores, targets["seen"]) if excluding else scores, targets["item"])
+def _rank(scores_of: ScoreChunk, spec: DataSpec, targets: Columns) -> tf.Tensor:
+    excluded = targets["seen"] if spec.schema.exclude_seen else None
+    return target_rank_in_chunks(scores_of, spec.items.size, targets["item"], excluded, ITEMS_AT_ONCE)

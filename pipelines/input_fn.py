@@ -28,6 +28,7 @@ def training_batches(
     row_length: int = 256,
     seed: int = 0,
     history: str = "last",
+    together: bool = True,
 ) -> tf.data.Dataset:
     """Packed training batches ``(inputs, targets)``; every epoch in another order.
 
@@ -35,6 +36,7 @@ def training_batches(
         rows_per_batch, row_length: shape of a batch; ``row_length`` is raised to L if it is smaller.
         seed: of the order.
         history: ``last`` trains on the newest L transitions of a user, ``all`` on every window of L.
+        together: several users share a row; False gives each a row of its own, to compare with.
     """
     spec = prepared.spec
     length = spec.schema.max_history
@@ -56,56 +58,83 @@ def training_batches(
     sequences = user_sequences(prepared).map(transitions, num_parallel_calls=2)
     sequences = sequences.flat_map(windows).filter(lambda pairs: tf.shape(pairs["item_id"])[0] > 0).cache()
     shuffled = sequences.shuffle(50_000, seed=seed, reshuffle_each_iteration=True)
-    rows = shuffled.ragged_batch(USERS_PER_GROUP).map(lambda group: _pack_group(group, row_length))
+    rows = shuffled.ragged_batch(USERS_PER_GROUP).map(lambda group: _pack_group(group, row_length, together))
     rows = rows.unbatch().shuffle(4_096, seed=seed, reshuffle_each_iteration=True)
     batches = rows.batch(rows_per_batch).map(lambda batch: _pad_rows(batch, rows_per_batch))
     return batches.map(lambda batch: _inputs_and_targets(spec, batch)).prefetch(2)
 
 
 def evaluation_batches(
-    prepared: PreparedData, part: int, batch: int = 64, max_targets: int | None = None, seed: int = 0
+    prepared: PreparedData, part: int, batch: int = 256, max_targets: int | None = None, seed: int = 0
 ) -> tf.data.Dataset:
     """One row per target event of a part, its whole past before it: ``(inputs, targets)``.
 
-    Inputs are [batch, L], left-padded.  Targets: ``item`` and intents [batch]; ``seen`` int32 [batch, any] item rows
-    of the user's entire past (0 = padding).  The request time is the target's own time.
+    Inputs are [batch, seq], left-padded, seq being the longest history of the batch, at most L.  Targets come in order
+    of the length of their past, so little of a batch is padding.  Targets: ``event`` int64 [batch], the place of the
+    event in ``prepared.events``; ``item`` and intents [batch]; ``seen`` int32 [batch, any], each item row of the user's
+    entire past once (0 = padding).  The request time is the target's own time.
 
     Args:
         part: 1 validation, 2 test.
         max_targets: evaluate a seeded random subset of this size (all if None or larger).
     """
     spec, length = prepared.spec, prepared.spec.schema.max_history
-    chosen = np.flatnonzero(prepared.events["split"].to_numpy() == part)
+    events = prepared.events
+    chosen = np.flatnonzero(events["split"].to_numpy() == part)
     if max_targets is not None and len(chosen) > max_targets:
         chosen = np.sort(np.random.default_rng(seed).choice(chosen, max_targets, replace=False))
-    mask = np.zeros(len(prepared.events), bool)
-    mask[chosen] = True
-    lengths = np.r_[0, prepared.events.groupby("user_id", sort=False).size().to_numpy().cumsum()]
-    users = tf.data.Dataset.from_tensor_slices((lengths[:-1], lengths[1:]))
-    flags = tf.constant(mask)
+    sizes = events.groupby("user_id", sort=False).size().to_numpy()
+    past = chosen - np.repeat(np.r_[0, sizes.cumsum()[:-1]], sizes)[chosen]
+    chosen, past = chosen[past > 0], past[past > 0]  # a target without any past is no question
+    order = np.argsort(past, kind="stable")
+    columns = _all_events(prepared)
+    names = ["item_id", "timestamp", *(feature.name for feature in spec.schema.event_features)]
 
-    def examples(user: Columns, bounds: tuple[tf.Tensor, tf.Tensor]) -> tf.data.Dataset:
-        pairs = _shift(spec, user)
-        ends = tf.where(flags[bounds[0] + 1 : bounds[1]])[:, 0]  # a target without any past is no question
-        padded = {n: tf.concat([tf.zeros_like(c[:1]), c], 0) for n, c in pairs.items()}
+    def examples(target: tf.Tensor, past: tf.Tensor) -> tuple[Columns, Columns]:
+        places, real = _places_before(target, past, tf.minimum(tf.reduce_max(past), length))
+        rows = {name: tf.gather(columns[name], places) for name in names}
+        segment = tf.cast(real, tf.int32)
+        inputs = assemble_inputs(spec, rows, segment, tf.gather(columns["timestamp"], places + 1))
+        goals = {name: tf.gather(columns[name], target) for name in _target_columns(spec)}
+        targets = {"event": target, "item": goals["item_id"], "weight": goals["weight"]}
+        targets |= {intent.name: goals[intent_column(intent.name)] for intent in spec.schema.single_label_intents}
+        places, real = _places_before(target, past, tf.reduce_max(past))
+        return inputs, {**targets, "seen": _once(tf.where(real, tf.gather(columns["item_id"], places), 0))}
 
-        def example(end: tf.Tensor) -> Columns:
-            places = tf.range(end - length + 1, end + 1)
-            window = {n: tf.gather(c, tf.maximum(places + 1, 0)) for n, c in padded.items()}
-            window["segment"] = tf.cast(places >= 0, tf.int32)
-            return {**window, "seen": pairs["item_id"][: end + 1]}
+    questions = tf.data.Dataset.from_tensor_slices((chosen[order].astype(np.int64), past[order].astype(np.int64)))
+    return questions.batch(batch).map(examples, num_parallel_calls=2).prefetch(2)
 
-        return tf.data.Dataset.from_tensor_slices(ends).map(example)
 
-    def finish(rows: Columns) -> tuple[Columns, Columns]:
-        inputs, targets = _inputs_and_targets(spec, rows)
-        last = {name: column[:, -1] for name, column in targets.items()}
-        return inputs, {**last, "seen": rows["seen"]}
+def _all_events(prepared: PreparedData) -> Columns:
+    """Every column of the records, [events(, width)], in the order of ``prepared.events``."""
+    parts: dict[str, list[tf.Tensor]] = {}
+    for group in user_sequences(prepared).map(_without_id).ragged_batch(USERS_PER_GROUP):
+        for name, column in group.items():
+            parts.setdefault(name, []).append(_flat(column))
+    return {name: tf.concat(columns, axis=0) for name, columns in parts.items()}
 
-    rows = tf.data.Dataset.zip((user_sequences(prepared), users)).filter(
-        lambda user, bounds: tf.reduce_any(flags[bounds[0] : bounds[1]])
-    )
-    return rows.flat_map(examples).padded_batch(batch).map(finish).prefetch(2)
+
+def _without_id(user: Columns) -> Columns:
+    return {name: column for name, column in user.items() if name != "user_id"}
+
+
+def _flat(column: tf.RaggedTensor) -> tf.Tensor:
+    """[users, (events)(, width)] -> [all events(, width)]."""
+    return column.values.to_tensor() if isinstance(column.values, tf.RaggedTensor) else column.values
+
+
+def _places_before(target: tf.Tensor, past: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Places of the ``length`` events before each target, [batch, length], and which of them are the user's."""
+    back = tf.range(length, 0, -1, dtype=tf.int64)[None]
+    real = back <= past[:, None]
+    return tf.where(real, target[:, None] - back, 0), real
+
+
+def _once(rows: tf.Tensor) -> tf.Tensor:
+    """Rows [batch, any] with every repetition within a batch row replaced by 0."""
+    rows = tf.sort(rows, axis=1)
+    repeated = tf.concat([tf.zeros_like(rows[:, :1], tf.bool), rows[:, 1:] == rows[:, :-1]], axis=1)
+    return tf.where(repeated, 0, rows)
 
 
 def _shift(spec: DataSpec, user: Columns) -> Columns:
@@ -133,15 +162,16 @@ def _inputs_and_targets(spec: DataSpec, rows: Columns) -> tuple[Columns, Columns
     return assemble_inputs(spec, rows, rows["segment"], rows["next_timestamp"]), targets
 
 
-def _pack_group(group: dict[str, tf.RaggedTensor], row_length: int) -> Columns:
+def _pack_group(group: dict[str, tf.RaggedTensor], row_length: int, together: bool) -> Columns:
     names = sorted(group)
     lengths = group[names[0]].row_lengths()
-    flats = [
-        group[name].values.to_tensor() if isinstance(group[name].values, tf.RaggedTensor) else group[name].values
-        for name in names
-    ]
+    flats = [_flat(group[name]) for name in names]
     dtypes = [tf.int32, *(flat.dtype for flat in flats)]
-    packed = tf.numpy_function(lambda n, *columns: pack(n, row_length, *columns), [lengths, *flats], dtypes)
+
+    def pack_columns(lengths: np.ndarray, *columns: np.ndarray) -> list[np.ndarray]:
+        return pack(lengths, row_length, *columns, together=together)
+
+    packed = tf.numpy_function(pack_columns, [lengths, *flats], dtypes)
     for wide, flat in zip(packed[1:], flats, strict=True):
         wide.set_shape([None, row_length, *flat.shape[1:]])
     packed[0].set_shape([None, row_length])

@@ -26,19 +26,21 @@ def assign_rows(lengths: np.ndarray, row_length: int) -> tuple[np.ndarray, np.nd
     return rows, starts, used
 
 
-def pack(lengths: np.ndarray, row_length: int, *columns: np.ndarray) -> list[np.ndarray]:
+def pack(lengths: np.ndarray, row_length: int, *columns: np.ndarray, together: bool = True) -> list[np.ndarray]:
     """Pack flat columns of many sequences into rows.
 
     Args:
         lengths: int [n].
         row_length: places in a row.
         columns: each [sum(lengths), ...], sequences one after another.
+        together: several sequences share a row; False leaves each alone in its row.
 
     Returns:
         ``segment`` int32 [rows, row_length] (1, 2, ... within each row, 0 = padding), then each column as
         [rows, row_length, ...] with zeros at padding.
     """
-    rows, starts, count = assign_rows(lengths, row_length)
+    alone = np.arange(len(lengths)), np.zeros(len(lengths), np.int64), len(lengths)
+    rows, starts, count = assign_rows(lengths, row_length) if together else alone
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     place = np.repeat(rows * row_length + starts, lengths) + within
     order = np.lexsort((starts, rows))

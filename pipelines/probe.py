@@ -87,7 +87,9 @@ def _part(
     def embed(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         return intent_model(inputs, training=False)["embedding"][:, -1]
 
-    z = np.concatenate([embed(inputs).numpy() for inputs, _ in evaluation_batches(prepared, part, batch=128)])
+    batches = [(targets["event"], embed(inputs)) for inputs, targets in evaluation_batches(prepared, part)]
+    events, z = (np.concatenate(column) for column in zip(*batches, strict=True))
+    z = z[np.argsort(events)]
     rows = (frame["split"] == part) & before["item_id"].notna()
     gap = frame["timestamp"][rows] - before["timestamp"][rows]
     true = before.loc[rows, list(TRUE_FEATURES)].astype(str)

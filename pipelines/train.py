@@ -19,7 +19,6 @@ from pipelines.run_folder import RunFolder
 from pipelines.split import VALIDATION
 from pipelines.validate import DataError
 
-VALIDATION_BATCH = 64
 FEW_STEPS = 300
 
 
@@ -53,7 +52,7 @@ def train(
         say(f"{run.folder}: resuming after epoch {done}")
     batches = training_batches(prepared, training.rows_per_batch, training.row_length, training.seed, training.history)
     steps = sum(1 for _ in batches)
-    held_out = evaluation_batches(prepared, VALIDATION, VALIDATION_BATCH, training.validation_targets, training.seed)
+    held_out = evaluation_batches(prepared, VALIDATION, max_targets=training.validation_targets, seed=training.seed)
     held_out = held_out.cache()
     for count, part in ((steps, "training"), (sum(1 for _ in held_out), "validation")):
         if count == 0:
@@ -67,10 +66,10 @@ def train(
             f"only {steps * training.epochs:,} steps in all, which may be too few to learn much; "
             "raise training.epochs or lower training.rows_per_batch"
         )
-    model.compile(optimizer=_optimizer(training, steps), jit_compile=training.xla)
+    model.compile(optimizer=optimizer_of(training, steps), jit_compile=training.xla)
     if training.xla:
         say("compiling; the first epoch takes longer")
-    step = ranking_step(model)
+    step = ranking_step(model, held_out)
     bar = BatchProgress(steps)
     callbacks = [
         RankingValidation(lambda: validation_metrics(step, held_out), training.validate_every),
@@ -100,7 +99,7 @@ def _finished(run: RunFolder, training: TrainingConfig) -> bool:
     return stopped or len(history) >= training.epochs
 
 
-def _optimizer(training: TrainingConfig, steps: int) -> tf.keras.optimizers.Optimizer:
+def optimizer_of(training: TrainingConfig, steps: int) -> tf.keras.optimizers.Optimizer:
     """Adam; the warm-up takes at most a tenth of all steps, so that a small data set gets past it."""
     warmup = min(training.warmup_steps, max(1, steps * training.epochs // 10))
     rate = tf.keras.optimizers.schedules.PolynomialDecay(

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from intentrec_tf import models
 from intentrec_tf.data_spec import DataSpec
-from intentrec_tf.models import IntentRec, ModelConfig
+from intentrec_tf.models import ModelConfig, NextItemModel
 from intentrec_tf.schema import CategoryIntent, Schema
 from intentrec_tf.vocabulary import FIRST, Vocabulary
 
@@ -141,6 +142,42 @@ def left_padded(spec: DataSpec, users: list[User], length: int = 8) -> tuple[dic
     return lay_out(spec, [[(length - len(user["item_id"]), user)] for user in users], length)
 
 
+def raw_request(
+    spec: DataSpec, users: list[User], side: str = "left", exclude: tuple[str, ...] = ()
+) -> dict[str, tf.Tensor]:
+    """What a client sends for prepared users: strings, padded on one side."""
+    length = spec.schema.max_history
+    columns: dict[str, np.ndarray] = {
+        "item_id": np.full((len(users), length), "", object),
+        "timestamp": np.zeros((len(users), length), np.int64),
+        "action": np.full((len(users), length), "", object),
+        "tags": np.full((len(users), length), "", object),
+        "seconds": np.full((len(users), length), np.nan, np.float32),
+    }
+    words = spec.vocabularies
+    for b, user in enumerate(users):
+        n = len(user["item_id"])
+        places = slice(length - n, length) if side == "left" else slice(0, n)
+        columns["item_id"][b, places] = [_word(spec.items, row) for row in user["item_id"]]
+        columns["action"][b, places] = [_word(words["action"], row) for row in user["action"]]
+        columns["tags"][b, places] = ["|".join(_word(words["tags"], r) for r in rows) for rows in user["tags"]]
+        columns["timestamp"][b, places] = user["timestamp"]
+        columns["seconds"][b, places] = user["seconds"]
+    request = [user["next_timestamp"][-1] if len(user["item_id"]) else 1_700_000_000 for user in users]
+    raw = {
+        name: tf.constant(values.tolist(), tf.string if values.dtype == object else None)
+        for name, values in columns.items()
+    }
+    raw |= {"timestamp": tf.constant(columns["timestamp"]), "seconds": tf.constant(columns["seconds"])}
+    raw["request_time"] = tf.constant(request, tf.int64)
+    raw["exclude_item_id"] = tf.constant([list(exclude)] * len(users), tf.string, [len(users), len(exclude)])
+    return raw
+
+
+def _word(vocabulary: Any, row: int) -> str:
+    return "never seen" if row == 1 else vocabulary.token(int(row))
+
+
 def cut(user: User, events: slice) -> User:
     """Some events of a user."""
     return {name: values[events] for name, values in user.items()}
@@ -157,10 +194,10 @@ def flat(outputs: dict) -> dict[str, np.ndarray]:
     return found
 
 
-def build_model(spec: DataSpec, seed: int = 0, **config: Any) -> IntentRec:
+def build_model(spec: DataSpec, seed: int = 0, **config: Any) -> NextItemModel:
     """A small model whose weights are large enough for every input to matter."""
     small = {"dim": 16, "intent_dim": 6, "feature_dim": 5, "expansion": 2}
-    model = IntentRec(spec, ModelConfig(**{**small, **config}))
+    model = models.build_model(spec, ModelConfig(**{**small, **config}))
     rng = np.random.default_rng(seed)
     for weight in model.trainable_variables:
         weight.assign(rng.normal(0, 0.3, weight.shape))
@@ -186,7 +223,7 @@ def run_layer_test(
         inputs: first call argument, a tensor or a list of tensors.
         shape: expected output shape, nested like the outputs.
         call: further call arguments by name.
-        dtype: expected output dtype, one for all outputs.
+        dtype: expected output dtype, one for all outputs or nested like them.
         unmoved: gives the trainable weights of the layer whose gradient is zero by construction.
         weights: expected number of trainable weights.
 
@@ -195,9 +232,12 @@ def run_layer_test(
     """
     call = call or {}
     layer = layer_class(**init)
-    outputs = layer(inputs, **call)
+    layer(inputs, **call)
     assert layer.built
-    tf.nest.map_structure(lambda value, expected: _same_shape(value, expected, dtype), outputs, _as_structure(shape))
+    state = layer.get_weights()  # a layer that draws goes on to other numbers with each call
+    outputs = layer(inputs, **call)
+    dtypes = tf.nest.map_structure(lambda _: dtype, outputs) if isinstance(dtype, str) else dtype
+    tf.nest.map_structure(_same_shape, outputs, _as_structure(shape), dtypes)
     if weights is not None:
         assert len(layer.trainable_weights) == weights
 
@@ -208,11 +248,12 @@ def run_layer_test(
     for clone in (layer_class.from_config(config), through_keras):
         assert type(clone) is layer_class
         clone(inputs, **call)
-        clone.set_weights(layer.get_weights())
+        clone.set_weights(state)
         _same_values(clone(inputs, **call), outputs)
 
     symbolic = tf.nest.map_structure(lambda x: tf.keras.Input(x.shape[1:], dtype=x.dtype), (inputs, call))
     model = tf.keras.Model(tf.nest.flatten(symbolic), layer(symbolic[0], **symbolic[1]))
+    layer.set_weights(state)
     _same_values(model(tf.nest.flatten((inputs, call))), outputs)
 
     _one_step(layer, inputs, call, {weight.ref() for weight in unmoved(layer)})
@@ -229,9 +270,11 @@ def run_layer_test(
 
 
 def _as_structure(shape: Any) -> Any:
-    """A shape is a tuple of numbers; a list or tuple of tuples is one per output."""
+    """A shape is a tuple of numbers; a list, tuple or dictionary of tuples is one per output."""
     if isinstance(shape, tuple) and all(isinstance(n, int) for n in shape):
         return tf.TensorShape(shape)
+    if isinstance(shape, dict):
+        return {name: _as_structure(part) for name, part in shape.items()}
     return type(shape)(map(_as_structure, shape))
 
 

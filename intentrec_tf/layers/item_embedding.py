@@ -70,9 +70,11 @@ class ItemEmbedding(tf.keras.layers.Layer):
         for name, variable in self.catalogue.items():
             variable.assign(catalogue[name])
 
-    def item_vectors(self):
-        """Vectors of all items, float [V, dim]; row 0 is zeros."""
-        return self._vectors(self.ids, self.catalogue, tf.range(self.vocabulary_size))
+    def item_vectors(self, start=0, stop=None):
+        """Vectors of the rows ``start <= row < stop`` (default: all), float [stop - start, dim]; row 0 is zeros."""
+        stop = self.vocabulary_size if stop is None else stop
+        catalogue = {name: values[start:stop] for name, values in self.catalogue.items()}
+        return self._vectors(self.ids[start:stop], catalogue, tf.range(start, stop))
 
     def call(self, rows):
         if self.vocabulary_size <= SMALL_CATALOGUE:

@@ -21,8 +21,9 @@ class ItemHead(tf.keras.layers.Layer):
         similarity: ``"dot"`` or ``"cosine"``.
         temperature: of the cosine similarity.
 
-    Call arguments: ``state`` float [..., d]; ``item_vectors`` float [V, dim] when tied.
-    Returns: float32 logits [..., V].
+    Call arguments: ``state`` float [..., d]; ``item_vectors`` float [V, dim] when tied; ``rows`` int32 [R] to score
+        only those, ``item_vectors`` then being theirs.
+    Returns: float32 logits [..., V], or [..., R].
     """
 
     def __init__(self, vocabulary_size, dim, tied=True, similarity="dot", temperature=0.05, **kwargs):
@@ -44,16 +45,16 @@ class ItemHead(tf.keras.layers.Layer):
             self.table = self.add_weight(name="table", shape=(self.vocabulary_size, self.dim), initializer=normal)
         super().build(input_shape)
 
-    def call(self, state, item_vectors=None):
-        query, vectors, bias = self.factors(state, item_vectors)
+    def call(self, state, item_vectors=None, rows=None):
+        query, vectors, bias = self.factors(state, item_vectors, rows)
         logits = tf.cast(tf.matmul(query, tf.cast(vectors, query.dtype), transpose_b=True), tf.float32)
         return logits + bias
 
     def factors(self, state, item_vectors=None, rows=None):
         """What the logits are made of: ``query`` [..., dim], ``vectors`` [V, dim], float32 ``bias`` [V].
 
-        ``logits = query @ vectors' + bias``; the bias holds the -1e9 of padding and OOV.  With ``rows`` int32 [R],
-        ``item_vectors`` are theirs alone, and vectors and bias come back as [R, dim] and [R].
+        ``logits = query @ vectors' + bias``; the bias holds the -1e9 of padding and OOV.  With ``rows``
+        vectors and bias are [R, dim] and [R].
         """
         vectors = item_vectors if self.tied else self.table
         if rows is not None and not self.tied:

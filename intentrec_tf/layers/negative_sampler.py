@@ -59,7 +59,7 @@ class NegativeSampler(tf.keras.layers.Layer):
         numbers = tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24  # [0, 1)
         half = self.count // 2
         uniform = tf.cast(numbers[:half] * items, tf.int32)
-        popular = tf.searchsorted(self.cumulated, numbers[half:] * self.cumulated[-1], side="right")
+        popular = _search(self.cumulated, numbers[half:] * self.cumulated[-1])
         rows = tf.minimum(tf.concat([uniform, popular], axis=0), items - 1)
         share = half / self.count
         probability = share / items + (1 - share) * tf.gather(self.shares, rows)
@@ -68,3 +68,14 @@ class NegativeSampler(tf.keras.layers.Layer):
     def get_config(self):
         config = {"count": self.count, "vocabulary_size": self.vocabulary_size, "seed": self.seed}
         return {**super().get_config(), **config}
+
+
+def _search(ascending: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """First place whose entry exceeds each value, int32; by bisection (XLA's ``searchsorted`` compares with all)."""
+    low = tf.zeros(tf.shape(values), tf.int32)
+    high = tf.fill(tf.shape(values), ascending.shape[0])
+    for _ in range(ascending.shape[0].bit_length()):
+        middle = (low + high) // 2
+        further = tf.gather(ascending, tf.minimum(middle, ascending.shape[0] - 1)) <= values
+        low, high = tf.where(further & (low < high), middle + 1, low), tf.where(further, high, middle)
+    return low

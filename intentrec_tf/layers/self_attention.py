@@ -44,6 +44,7 @@ class SelfAttention(tf.keras.layers.Layer):
         self.projection = tf.keras.layers.Dense(dim, name="projection")
         self.projection.build(input_shape)
         self.weight_dropout = Dropout(self.dropout, name="weight_dropout")
+        self.weight_dropout.build(None)
         super().build(input_shape)
 
     def call(self, inputs, mask, training=None):

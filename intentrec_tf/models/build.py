@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.models.bert4rec import BERT4Rec
 from intentrec_tf.models.config import ModelConfig
@@ -10,7 +12,7 @@ from intentrec_tf.models.next_item_model import NextItemModel
 from intentrec_tf.models.recurrent import Recurrent
 from intentrec_tf.models.sasrec import SASRec
 
-_CLASSES: dict[str, type[NextItemModel]] = {
+_CLASSES: dict[str, Callable[[DataSpec, ModelConfig], NextItemModel]] = {
     **dict.fromkeys(("V0", "V1", "V2", "V3"), IntentRec),
     "SASRec": SASRec,
     "BERT4Rec": BERT4Rec,

@@ -64,7 +64,7 @@ class IntentRec(NextItemModel):
         if config.variant in ("V2", "V3"):
             encoded = _encode(features, times, mask, config, config.intent_blocks, "intent")  # E_k
             outputs = intent_heads(spec, config, encoded)
-            predicted = [outputs["probabilities"][name] for name in intent_names(spec)]
+            predicted = [outputs["probabilities"][name] for name in intent_names(spec, config)]
             outputs["embedding"], outputs["attention"] = aggregation(predicted)
             features = layers.Concatenate(name="features_and_intent")([features, outputs["embedding"]])
         state = _encode(features, times, mask, config, config.item_blocks, "item")

@@ -14,6 +14,7 @@ from intentrec_tf.losses import (
     sampled_cross_entropy,
     weighted_cross_entropy,
 )
+from intentrec_tf.metrics.ranking import ScoreChunk
 from intentrec_tf.models.config import ModelConfig
 from intentrec_tf.vocabulary import FIRST
 
@@ -74,6 +75,15 @@ class NextItemModel(tf.keras.Model):
         """Logits of all items, float32 [..., V], for states [..., dim]; padding and OOV are at -1e9."""
         return self.item_head(state, item_vectors=self._output_vectors())
 
+    def item_scorer(self, state: tf.Tensor) -> ScoreChunk:
+        """:meth:`item_logits` of a range of items at a time: ``(start, stop) -> float32 [..., stop - start]``."""
+
+        def scores(start: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
+            vectors = self.item_embedding.item_vectors(start, stop) if self.config.tied else None
+            return self.item_head(state, item_vectors=vectors, rows=tf.range(start, stop))
+
+        return scores
+
     def _output_vectors(self) -> tf.Tensor | None:
         return self.item_embedding.item_vectors() if self.config.tied else None
 
@@ -90,13 +100,14 @@ class NextItemModel(tf.keras.Model):
         """
         targets = tf.where(items >= FIRST, items, -1)
         if self.config.negatives is None:
-            return linear_cross_entropy(*self.item_head.factors(state, self._output_vectors()), targets, weights)
+            query, vectors, bias = self.item_head.factors(state, self._output_vectors())
+            return linear_cross_entropy(query, vectors, bias, targets, weights)
         targets = tf.reshape(targets, [-1])
         rows, log_expected = self.sampler(tf.maximum(targets, 0))
         vectors = self.item_embedding(rows) if self.config.tied else None
-        factors = self.item_head.factors(tf.reshape(state, [-1, state.shape[-1]]), vectors, rows)
-        negatives = rows[-self.sampler.count :]
-        return sampled_cross_entropy(*factors, targets, negatives, log_expected, tf.reshape(weights, [-1]))
+        query, vectors, bias = self.item_head.factors(tf.reshape(state, [-1, state.shape[-1]]), vectors, rows)
+        negatives, weights = rows[-self.sampler.count :], tf.reshape(weights, [-1])
+        return sampled_cross_entropy(query, vectors, bias, targets, negatives, log_expected, weights)
 
     def intent_labels(self, name: str, targets: dict[str, tf.Tensor]) -> tf.Tensor:
         """True labels of one intent: int32 [...], or float [..., d_i] for a category intent (from the target item)."""

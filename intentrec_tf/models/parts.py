@@ -24,14 +24,14 @@ def item_embedding(spec: DataSpec, config: ModelConfig, metadata: bool = True) -
     return ItemEmbedding(spec.items.size, config.dim, features, config.feature_dim, name="item_embedding")
 
 
-def intent_names(spec: DataSpec) -> list[str]:
+def intent_names(spec: DataSpec, config: ModelConfig) -> list[str]:
     """Intents of the schema in alphabetical order.
 
     Raises:
         ValueError: there are none.
     """
     if not spec.schema.intents:
-        raise ValueError(f"this variant predicts intents, but schema '{spec.schema.name}' declares none")
+        raise ValueError(f"variant {config.variant} predicts intents, but schema '{spec.schema.name}' declares none")
     return sorted(spec.schema.intent_names)
 
 
@@ -42,7 +42,7 @@ def intent_heads(spec: DataSpec, config: ModelConfig, state: tf.Tensor) -> dict[
     """
     several = {intent.name for intent in spec.schema.category_intents}
     logits, probabilities = {}, {}
-    for name in intent_names(spec):
+    for name in intent_names(spec, config):
         form = config.multi_label_loss if name in several else "softmax"
         logits[name] = layers.Dense(len(spec.intent_labels[name]), name=f"intent.{name}")(state)
         probabilities[name] = layers.Activation(form, name=f"probability.{name}")(logits[name])

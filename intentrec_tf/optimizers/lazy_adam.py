@@ -49,12 +49,11 @@ class LazyAdam(tf.keras.optimizers.Adam):
             super().update_step(gradient, variable)
             return
         # Places left over repeat the first row with the same values, so it does not matter which of them is written.
-        used = gradient.indices >= 0
-        rows = tf.where(used, gradient.indices, gradient.indices[0])
-        values = tf.where(used[:, None], gradient.values, gradient.values[:1])
+        place = tf.where(gradient.indices >= 0, tf.range(tf.shape(gradient.indices)[0]), 0)
+        rows, values = tf.gather(gradient.indices, place), tf.gather(gradient.values, place)
         step = tf.cast(self.iterations + 1, variable.dtype)
-        rate = tf.cast(self.learning_rate, variable.dtype)
-        rate *= tf.sqrt(1 - tf.pow(self.beta_2, step)) / (1 - tf.pow(self.beta_1, step))
+        correction = tf.sqrt(1 - tf.pow(self.beta_2, step)) / (1 - tf.pow(self.beta_1, step))
+        rate = tf.cast(self.learning_rate, variable.dtype) * correction
         index = self._index_dict[self._var_key(variable)]
         first, second = self._momentums[index], self._velocities[index]
         mean = self.beta_1 * tf.gather(first, rows) + (1 - self.beta_1) * values

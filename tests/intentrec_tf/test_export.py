@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.export import Signatures, save_model
-from intentrec_tf.models import IntentRec
-from tests.support import ITEMS, LABELS, User, build_model, build_spec, cut, left_padded, random_user
+from intentrec_tf.models import NextItemModel
+from tests.support import ITEMS, LABELS, User, build_model, build_spec, cut, left_padded, random_user, raw_request
 
 L = 8
 Raw = dict[str, tf.Tensor]
@@ -20,12 +19,12 @@ Answer = dict[str, np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def model() -> IntentRec:
+def model() -> NextItemModel:
     return build_model(build_spec(), variant="V3")
 
 
 @pytest.fixture(scope="module")
-def loaded(model: IntentRec, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def loaded(model: NextItemModel, tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("saved") / "1"
     save_model(model, path)
     return tf.saved_model.load(str(path))
@@ -41,39 +40,6 @@ def ask(loaded: Any) -> Callable[[str, Raw], Answer]:
         return {key: value.numpy() for key, value in function(**{key: raw[key] for key in wanted}).items()}
 
     return call
-
-
-def raw_request(spec: DataSpec, users: list[User], side: str = "left", exclude: tuple[str, ...] = ()) -> Raw:
-    """What a client sends for prepared users: strings, padded on one side."""
-    columns: dict[str, np.ndarray] = {
-        "item_id": np.full((len(users), L), "", object),
-        "timestamp": np.zeros((len(users), L), np.int64),
-        "action": np.full((len(users), L), "", object),
-        "tags": np.full((len(users), L), "", object),
-        "seconds": np.full((len(users), L), np.nan, np.float32),
-    }
-    words = spec.vocabularies
-    for b, user in enumerate(users):
-        n = len(user["item_id"])
-        places = slice(L - n, L) if side == "left" else slice(0, n)
-        columns["item_id"][b, places] = [_word(spec.items, row) for row in user["item_id"]]
-        columns["action"][b, places] = [_word(words["action"], row) for row in user["action"]]
-        columns["tags"][b, places] = ["|".join(_word(words["tags"], r) for r in rows) for rows in user["tags"]]
-        columns["timestamp"][b, places] = user["timestamp"]
-        columns["seconds"][b, places] = user["seconds"]
-    request = [user["next_timestamp"][-1] if len(user["item_id"]) else 1_700_000_000 for user in users]
-    raw = {
-        name: tf.constant(values.tolist(), tf.string if values.dtype == object else None)
-        for name, values in columns.items()
-    }
-    raw |= {"timestamp": tf.constant(columns["timestamp"]), "seconds": tf.constant(columns["seconds"])}
-    raw["request_time"] = tf.constant(request, tf.int64)
-    raw["exclude_item_id"] = tf.constant([list(exclude)] * len(users), tf.string, [len(users), len(exclude)])
-    return raw
-
-
-def _word(vocabulary: Any, row: int) -> str:
-    return "never seen" if row == 1 else vocabulary.token(int(row))
 
 
 def _items(answer: Answer) -> list[list[str]]:
@@ -97,7 +63,7 @@ def _finite(answer: Answer) -> None:
 # --- the same answer as in training
 
 
-def test_item_equals_keras(model: IntentRec, ask: Callable, users: list[User]) -> None:
+def test_item_equals_keras(model: NextItemModel, ask: Callable, users: list[User]) -> None:
     inputs, _ = left_padded(model.spec, users)
     expected = tf.nn.softmax(model.item_logits(model(inputs)["state"][:, -1])).numpy()
     answer = ask("item", raw_request(model.spec, users))
@@ -111,7 +77,7 @@ def test_item_equals_keras(model: IntentRec, ask: Callable, users: list[User]) -
         assert not answer["score"][b, len(order) :].any()
 
 
-def test_intent_equals_keras(model: IntentRec, ask: Callable, users: list[User]) -> None:
+def test_intent_equals_keras(model: NextItemModel, ask: Callable, users: list[User]) -> None:
     inputs, _ = left_padded(model.spec, users)
     outputs = model(inputs)
     answer = ask("intent", raw_request(model.spec, users))
@@ -126,26 +92,28 @@ def test_intent_equals_keras(model: IntentRec, ask: Callable, users: list[User])
     np.testing.assert_allclose(answer["embedding"], outputs["embedding"][:, -1], atol=1e-5)
 
 
-def test_embed_equals_keras(model: IntentRec, ask: Callable, users: list[User]) -> None:
+def test_embed_equals_keras(model: NextItemModel, ask: Callable, users: list[User]) -> None:
     outputs = model(left_padded(model.spec, users)[0])
     answer = ask("embed", raw_request(model.spec, users))
     np.testing.assert_allclose(answer["item_state"], outputs["state"][:, -1], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(answer["intent_embedding"], outputs["embedding"][:, -1], rtol=1e-4, atol=1e-5)
 
 
-def test_serving_default_is_item(model: IntentRec, ask: Callable, users: list[User]) -> None:
+def test_serving_default_is_item(model: NextItemModel, ask: Callable, users: list[User]) -> None:
     raw = raw_request(model.spec, users)
     _same(ask("serving_default", raw), ask("item", raw))
 
 
 @pytest.mark.parametrize("signature", ["item", "intent", "embed"])
-def test_padding_side_does_not_matter(model: IntentRec, ask: Callable, users: list[User], signature: str) -> None:
+def test_padding_side_does_not_matter(model: NextItemModel, ask: Callable, users: list[User], signature: str) -> None:
     left, right = (ask(signature, raw_request(model.spec, users, side)) for side in ("left", "right"))
     _same(right, left)
 
 
 @pytest.mark.parametrize("signature", ["item", "intent", "embed"])
-def test_padding_content_does_not_matter(model: IntentRec, ask: Callable, users: list[User], signature: str) -> None:
+def test_padding_content_does_not_matter(
+    model: NextItemModel, ask: Callable, users: list[User], signature: str
+) -> None:
     raw = raw_request(model.spec, users)
     padding = raw["item_id"] == ""
     wild = {"timestamp": tf.constant(77, tf.int64), "action": "play", "tags": "a|b", "seconds": 5.0}
@@ -154,7 +122,9 @@ def test_padding_content_does_not_matter(model: IntentRec, ask: Callable, users:
 
 
 @pytest.mark.parametrize("signature", ["item", "intent", "embed"])
-def test_a_batch_is_so_many_single_requests(model: IntentRec, ask: Callable, users: list[User], signature: str) -> None:
+def test_a_batch_is_so_many_single_requests(
+    model: NextItemModel, ask: Callable, users: list[User], signature: str
+) -> None:
     raw = raw_request(model.spec, users[:3], exclude=("item3", ""))
     singles = [ask(signature, {name: values[b : b + 1] for name, values in raw.items()}) for b in range(3)]
     together = ask(signature, raw)
@@ -162,7 +132,7 @@ def test_a_batch_is_so_many_single_requests(model: IntentRec, ask: Callable, use
     _same(together, {name: np.concatenate([one[name] for one in singles]) for name in together})
 
 
-def test_names_dtypes_and_shapes(model: IntentRec, loaded: Any) -> None:
+def test_names_dtypes_and_shapes(model: NextItemModel, loaded: Any) -> None:
     outputs = {
         name: {key: (spec.dtype.name, tuple(spec.shape)) for key, spec in function.structured_outputs.items()}
         for name, function in loaded.signatures.items()
@@ -222,7 +192,7 @@ def test_a_half_precision_model_answers_in_float32(users: list[User]) -> None:
 # --- what may be recommended
 
 
-def test_oov_and_padding_are_never_recommended(model: IntentRec, ask: Callable, users: list[User]) -> None:
+def test_oov_and_padding_are_never_recommended(model: NextItemModel, ask: Callable, users: list[User]) -> None:
     strangers = {**users[0], "item_id": np.ones(8, np.int32)}
     names = _items(ask("item", raw_request(model.spec, [strangers, users[3]])))
     assert sorted(names[0]) == sorted(model.spec.items.tokens)  # a history of strangers excludes nothing
@@ -237,7 +207,7 @@ def test_oov_and_padding_are_never_recommended_even_if_they_score_best(users: li
     assert {name.decode() for name in found.ravel()} == set(model.spec.items.tokens)
 
 
-def test_excluded_and_seen_items_are_never_recommended(model: IntentRec, ask: Callable, users: list[User]) -> None:
+def test_excluded_and_seen_items_are_never_recommended(model: NextItemModel, ask: Callable, users: list[User]) -> None:
     everything = ask("item", raw_request(model.spec, users))
     first = _items(everything)[3][0]
     answer = ask("item", raw_request(model.spec, users, exclude=(first, "unknown", "")))
@@ -256,7 +226,7 @@ def test_seen_items_come_back_where_the_schema_wants_it(users: list[User]) -> No
         assert {name.decode() for name in row} == {*model.spec.items.tokens, ""} - {"item4"}
 
 
-def test_nothing_left_to_recommend(model: IntentRec, ask: Callable, users: list[User]) -> None:
+def test_nothing_left_to_recommend(model: NextItemModel, ask: Callable, users: list[User]) -> None:
     answer = ask("item", raw_request(model.spec, users, exclude=model.spec.items.tokens))
     assert _items(answer) == [[""] * ITEMS] * 4
     assert not answer["score"].any()
@@ -265,7 +235,7 @@ def test_nothing_left_to_recommend(model: IntentRec, ask: Callable, users: list[
 # --- histories a client may really send
 
 
-def test_an_empty_history_gets_the_training_shares(model: IntentRec, ask: Callable) -> None:
+def test_an_empty_history_gets_the_training_shares(model: NextItemModel, ask: Callable) -> None:
     nobody = cut(random_user(model.spec, 2, seed=0), slice(0, 0))
     raw = raw_request(model.spec, [nobody], exclude=("item1",))
     answer = ask("item", raw)
@@ -313,20 +283,22 @@ CHANGES: dict[str, Callable[[Raw], Raw]] = {
 
 
 @pytest.mark.parametrize("change", list(CHANGES))
-def test_odd_histories_are_finite(model: IntentRec, ask: Callable, users: list[User], change: str) -> None:
+def test_odd_histories_are_finite(model: NextItemModel, ask: Callable, users: list[User], change: str) -> None:
     raw = CHANGES[change](raw_request(model.spec, users))
     for name in ("intent", "embed", "item"):
         _finite(ask(name, raw))
     assert all(any(names) for names in _items(ask("item", raw)))
 
 
-def test_the_request_time_matters(model: IntentRec, ask: Callable, users: list[User]) -> None:
+def test_the_request_time_matters(model: NextItemModel, ask: Callable, users: list[User]) -> None:
     raw = raw_request(model.spec, users)
     later = {**raw, "request_time": raw["request_time"] + 86_400 * 30}
     assert np.abs(ask("item", raw)["score"] - ask("item", later)["score"]).max() > 1e-4
 
 
-def test_attention_is_in_alphabetical_order_and_sums_to_one(model: IntentRec, ask: Callable, users: list[User]) -> None:
+def test_attention_is_in_alphabetical_order_and_sums_to_one(
+    model: NextItemModel, ask: Callable, users: list[User]
+) -> None:
     answer = ask("intent", raw_request(model.spec, users))
     np.testing.assert_allclose(answer["attention"].sum(1), 1, rtol=1e-5)
     probabilities = []
@@ -364,7 +336,7 @@ def _item_parts(model: Any) -> set[tuple[str, tuple[int, ...]]]:
     return {(w.name, tuple(w.shape)) for w in (*encoder, *inputs, *model.item_head.weights)}
 
 
-def test_the_intent_graph_holds_nothing_of_the_item_predictor(model: IntentRec, loaded: Any) -> None:
+def test_the_intent_graph_holds_nothing_of_the_item_predictor(model: NextItemModel, loaded: Any) -> None:
     intent, item = loaded.signatures["intent"], loaded.signatures["item"]
     forbidden = _item_parts(model)
     held = {name: {(v.name, tuple(v.shape)) for v in loaded.signatures[name].variables} for name in ("intent", "item")}
@@ -376,7 +348,7 @@ def test_the_intent_graph_holds_nothing_of_the_item_predictor(model: IntentRec, 
         assert [node for node in _reachable_nodes(item) if word in node], word
 
 
-def test_the_intent_graph_captures_none_of_the_item_variables(model: IntentRec) -> None:
+def test_the_intent_graph_captures_none_of_the_item_variables(model: NextItemModel) -> None:
     """By identity, on the functions before saving."""
     functions = Signatures(model).functions()
     parts = [*model.get_layer("item_encoder").trainable_weights, *model.item_head.weights]
@@ -390,7 +362,9 @@ def test_the_intent_graph_captures_none_of_the_item_variables(model: IntentRec) 
 
 
 @pytest.mark.parametrize("signature", ["intent", "item", "embed"])
-def test_holes_in_a_history_do_not_matter(model: IntentRec, ask: Callable, users: list[User], signature: str) -> None:
+def test_holes_in_a_history_do_not_matter(
+    model: NextItemModel, ask: Callable, users: list[User], signature: str
+) -> None:
     """Padding between events, as a careless caller may send it, is moved aside."""
     user = cut(users[0], slice(0, 5))
     raw = raw_request(model.spec, [user], side="right")
@@ -401,7 +375,7 @@ def test_holes_in_a_history_do_not_matter(model: IntentRec, ask: Callable, users
     _same(ask(signature, holey), ask(signature, raw))
 
 
-def test_a_label_said_twice_counts_once(model: IntentRec, ask: Callable, users: list[User]) -> None:
+def test_a_label_said_twice_counts_once(model: NextItemModel, ask: Callable, users: list[User]) -> None:
     """As in preparation, where an event's labels are a set; unknown labels are one label."""
     label, other = model.spec.vocabularies["tags"].tokens[:2]
     raw = raw_request(model.spec, [users[0]])

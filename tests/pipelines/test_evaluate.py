@@ -11,9 +11,10 @@ import pytest
 import tensorflow as tf
 from rich.console import Console
 
+import pipelines.evaluate
 from pipelines.baselines import RECENT_SHARE, baselines, most_recent
 from pipelines.environment import command_line
-from pipelines.evaluate import evaluate, ranking_metrics
+from pipelines.evaluate import ITEMS_AT_ONCE, evaluate, ranking_metrics
 from pipelines.input_fn import evaluation_batches
 from pipelines.prepared import PreparedData
 from pipelines.report import evaluation_record, plot_history, print_record, write_record
@@ -33,34 +34,42 @@ def slow_rank(scores: np.ndarray, target: int, seen: list[int], excluding: bool)
     return 1 + sum(score >= scores[target] for score in rivals)
 
 
-@pytest.mark.parametrize("excluding", [False, True])
-def test_ranks_equal_sorting_everything(trained: RunFolder, excluding: bool, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("excluding", "at_once"), [(False, ITEMS_AT_ONCE), (True, ITEMS_AT_ONCE), (True, 7)])
+def test_ranks_equal_sorting_everything(
+    trained: RunFolder, excluding: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where the catalogue comes a few items at a time."""
+    monkeypatch.setattr(pipelines.evaluate, "ITEMS_AT_ONCE", at_once)
     model, prepared, _ = trained.load_model()
     schema = prepared.spec.schema.model_copy(update={"exclude_seen": excluding})
     object.__setattr__(prepared.spec, "schema", schema)
     result = evaluate(model, prepared, TEST, batch=16)
     scorers = baselines(prepared)
     assert set(result.ranks) == {"intentrec", *scorers}
-    wanted: dict[str, list[int]] = {name: [] for name in result.ranks}
+    size = prepared.spec.items.size
+    assert at_once == ITEMS_AT_ONCE or at_once < size
+    wanted: dict[str, dict[int, int]] = {name: {} for name in result.ranks}
     correct: dict[str, list[bool]] = {name: [] for name in ("action", "genre")}
     outside = 0
     for inputs, targets in evaluation_batches(prepared, TEST, batch=16):
         outputs = model(inputs, training=False)
         scores = {"intentrec": model.item_logits(outputs["state"][:, -1]).numpy()}
-        scores |= {name: score(inputs).numpy() for name, score in scorers.items()}
+        scores |= {name: score(inputs)(0, size).numpy() for name, score in scorers.items()}
         items = targets["item"].numpy()
         outside += int((items < 2).sum())
         for i, target in enumerate(items):
             seen = targets["seen"].numpy()[i].tolist()
             for name, values in scores.items():
-                wanted[name].append(slow_rank(values[i], int(target), seen, excluding))
+                event = int(targets["event"][i])
+                wanted[name][event] = slow_rank(values[i], int(target), seen, excluding)
             best = outputs["intents"]["action"][i, -1].numpy().argmax()
             correct["action"].append(best == targets["action"].numpy()[i])
             genres = prepared.spec.catalogue["genres"][target]
             best = outputs["intents"]["genre"][i, -1].numpy().argmax() + 2
             if genres.any():
                 correct["genre"].append(best in genres)
-    for name, ranks in wanted.items():
+    for name, by_event in wanted.items():
+        ranks = [by_event[event] for event in sorted(by_event)]
         assert result.ranks[name].tolist() == ranks, name
         hits = np.array(ranks)
         assert result.metrics[name]["HR@10"] == pytest.approx((hits <= 10).mean())
@@ -91,17 +100,21 @@ def test_baselines_by_hand(prepared: PreparedData):
     inputs = {"item_id": tf.constant([[0, 0, 3, 2, 3], [0, 0, 0, 1, 4]])}
     counts = training["item_id"].value_counts()
     scorers = baselines(prepared)
-    popular = scorers["popularity"](inputs).numpy()
-    assert popular.shape == (2, len(tokens) + 2)
+    size = len(tokens) + 2
+    popular = scorers["popularity"](inputs)(0, size).numpy()
+    assert popular.shape == (2, size)
     assert popular[1].tolist() == [0, 0, *(counts[item] for item in tokens)]
     newest = training[training["timestamp"] >= training["timestamp"].quantile(1 - RECENT_SHARE)]
     assert 0 < len(newest) < 0.2 * len(training)
-    recent = scorers["recent popularity"](inputs).numpy()[0, 2:]
+    recent = scorers["recent popularity"](inputs)(0, size).numpy()[0, 2:]
     np.testing.assert_array_equal(np.floor(recent), newest["item_id"].value_counts().reindex(tokens, fill_value=0))
-    order = np.argsort(-most_recent(prepared)(inputs).numpy()[:, 2:], axis=1)[:, :3] + 2
+    order = np.argsort(-most_recent(prepared)(inputs)(0, size).numpy()[:, 2:], axis=1)[:, :3] + 2
     assert order[0, :2].tolist() == [3, 2]  # 3 came last, 2 before it, then the most popular other item
     assert order[0, 2] == 4
     assert order[1, :2].tolist() == [4, 2]
+    for score in (*scorers.values(), most_recent(prepared)):  # a range of items at a time says the same
+        chunks = [score(inputs)(start, min(start + 5, size)) for start in range(0, size, 5)]
+        np.testing.assert_array_equal(tf.concat(chunks, axis=1), score(inputs)(0, size))
 
 
 def test_seen_items_make_most_recent_meaningless(prepared: PreparedData):

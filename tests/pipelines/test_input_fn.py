@@ -121,11 +121,13 @@ def test_epochs_differ_in_order_only_and_a_seed_repeats_them(prepared: PreparedD
 @pytest.mark.parametrize("part", [VALIDATION, TEST])
 def test_evaluation_rows_hold_the_past_alone(data: PreparedData, part: int):
     length = data.spec.schema.max_history
-    rows = []
+    rows = {}
+    pasts = []
     for inputs, targets in evaluation_batches(data, part, batch=16):
         values = {name: value.numpy() for name, value in inputs.items()}
         goals = {name: value.numpy() for name, value in targets.items()}
-        assert values["item_id"].shape[1] == length
+        pasts += [(seen > 0).sum() for seen in values["segment"]]
+        assert values["item_id"].shape[1] == max(pasts[-len(goals["item"]) :]) <= length
         for i in range(len(goals["item"])):
             real = values["segment"][i] > 0
             assert (np.diff(real.astype(int)) >= 0).all()  # padding on the left
@@ -138,20 +140,23 @@ def test_evaluation_rows_hold_the_past_alone(data: PreparedData, part: int):
                 )
                 for k in np.flatnonzero(real)
             ]
-            seen = [row for row in goals["seen"][i].tolist() if row]
+            seen = sorted(row for row in goals["seen"][i].tolist() if row)
             labels = tuple(goals[name][i].item() for name in ("action", "repeat", "phase"))
             goal = (goals["item"][i].item(), values["next_timestamp"][i, -1].item(), labels)
             steps = values["next_timestamp"][i][real][:-1].tolist()
             assert steps == [moment for _, moment, *_ in history[1:]]
-            rows.append((history, seen, goal))
-    expected = []
+            rows[goals["event"][i].item()] = (history, seen, goal)
+    assert pasts == sorted(pasts)
+    expected = {}
+    number = -1
     for user in events_of(data):
         for k, event in enumerate(user):
+            number += 1
             if event["split"] == part and k > 0:  # without a past there is no question
                 past = [tuple(e[n] for n in ("item_id", "timestamp", *FEATURES)) for e in user[:k]]
                 goal = (event["item_id"], event["timestamp"], event["labels"])
-                expected.append((past[-length:], [e["item_id"] for e in user[:k]], goal))
-    assert any(len(seen) > length for _, seen, _ in expected)  # L cuts the history, not what was seen
+                expected[number] = (past[-length:], sorted({e["item_id"] for e in user[:k]}), goal)
+    assert any(len(seen) > length for _, seen, _ in expected.values())  # L cuts the history, not what was seen
     assert rows == expected
 
 

@@ -25,7 +25,7 @@ from pipelines.prepared import PreparedData
 from pipelines.progress_bar import BatchProgress
 from pipelines.run_folder import RunFolder
 from pipelines.split import VALIDATION
-from pipelines.train import _optimizer, train
+from pipelines.train import optimizer_of, train
 from pipelines.validate import DataError
 
 Configure = Callable[..., RunConfig]
@@ -124,7 +124,9 @@ def test_ctrl_c_says_how_to_go_on(
 def test_the_warm_up_is_over_before_a_tenth_of_a_short_training():
     training = TrainingConfig(learning_rate=0.5, warmup_steps=100, epochs=10)
     for steps, warm in ((1, 1), (20, 20), (1_000, 100)):
-        schedule = tf.keras.optimizers.schedules.deserialize(_optimizer(training, steps).get_config()["learning_rate"])
+        schedule = tf.keras.optimizers.schedules.deserialize(
+            optimizer_of(training, steps).get_config()["learning_rate"]
+        )
         assert float(schedule(warm)) == pytest.approx(0.5)
         assert float(schedule(0)) == pytest.approx(0.5 / warm)
 
@@ -179,7 +181,7 @@ from pipelines.config import RunConfig, TrainingConfig
 from pipelines.prepared import PreparedData
 from pipelines.progress_bar import BatchProgress
 from pipelines.run_folder import RunFolder
-from pipelines.train import _optimizer, train
+from pipelines.train import optimizer_of, train
 class Die(tf.keras.callbacks.BackupAndRestore):
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 2:

@@ -14,11 +14,10 @@ SEGMENT = tf.constant([[0, 1, 1, 1, 2, 2]])
 TIME = tf.constant([[0, 100, 110, 170, 120, 160]], tf.int64)
 
 
-@pytest.mark.parametrize("window", [None, 60])
-def test_contract(window: int | None) -> None:
-    run_layer_test(
-        AttentionMask, {"window": window}, SEGMENT, (1, 6, 6), call={"timestamp": TIME}, dtype="bool", weights=0
-    )
+@pytest.mark.parametrize(("window", "causal"), [(None, True), (60, True), (None, False)])
+def test_contract(window: int | None, causal: bool) -> None:
+    init = {"window": window, "causal": causal}
+    run_layer_test(AttentionMask, init, SEGMENT, (1, 6, 6), call={"timestamp": TIME}, dtype="bool", weights=0)
 
 
 def test_causal_within_a_user() -> None:
@@ -31,6 +30,23 @@ def test_causal_within_a_user() -> None:
         [0, 0, 0, 0, 1, 1],
     ]
     np.testing.assert_array_equal(AttentionMask()(SEGMENT, TIME)[0], np.array(expected, bool))
+
+
+def test_without_causality_a_user_sees_all_their_events() -> None:
+    expected = [
+        [0, 0, 0, 0, 0, 0],
+        [0, 1, 1, 1, 0, 0],
+        [0, 1, 1, 1, 0, 0],
+        [0, 1, 1, 1, 0, 0],
+        [0, 0, 0, 0, 1, 1],
+        [0, 0, 0, 0, 1, 1],
+    ]
+    np.testing.assert_array_equal(AttentionMask(causal=False)(SEGMENT, TIME)[0], np.array(expected, bool))
+
+
+def test_a_window_needs_causality() -> None:
+    with pytest.raises(ValueError, match="a window looks back only: it needs causal=True"):
+        AttentionMask(window=60, causal=False)
 
 
 def test_window_is_inclusive() -> None:

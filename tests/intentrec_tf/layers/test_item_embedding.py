@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from intentrec_tf.layers import ItemEmbedding
+from intentrec_tf.layers import ItemEmbedding, item_embedding
 from tests.support import run_layer_test
 
 FEATURES = [
@@ -83,3 +83,32 @@ def test_every_weight_learns_once_the_catalogue_is_there() -> None:
         loss = tf.reduce_sum(layer(ROWS) * tf.random.stateless_normal([2, 3, 3], [1, 1]))
     for gradient in tape.gradient(loss, layer.trainable_weights):
         assert np.abs(tf.convert_to_tensor(gradient)).max() > 0
+
+
+@pytest.mark.parametrize("features", [FEATURES, []])
+@pytest.mark.parametrize("rows", [ROWS, ROWS[0], tf.zeros([0, 2], tf.int32)])
+def test_a_large_catalogue_gives_the_same(features: list, rows: tf.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the limit a call computes the vectors of the rows asked for; values and gradients stay."""
+    layer = _filled(features=features)
+
+    def values_and_gradients() -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            vectors = layer(rows)
+            loss = tf.reduce_sum(tf.sin(vectors * 7))
+        return [vectors, *map(tf.convert_to_tensor, tape.gradient(loss, layer.trainable_weights))]
+
+    expected = values_and_gradients()
+    np.testing.assert_array_equal(expected[0], tf.gather(layer.item_vectors(), rows))
+    monkeypatch.setattr(item_embedding, "SMALL_CATALOGUE", 4)
+    for found, value in zip(values_and_gradients(), expected, strict=True):
+        np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-7)
+
+
+def test_a_large_catalogue_has_a_gradient_of_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = _filled()
+    monkeypatch.setattr(item_embedding, "SMALL_CATALOGUE", 4)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(tf.constant([2, 4])))
+    gradient = tape.gradient(loss, layer.ids)
+    assert isinstance(gradient, tf.IndexedSlices)
+    np.testing.assert_array_equal(gradient.indices, [2, 4])

@@ -59,3 +59,22 @@ def test_logits_are_float32_under_mixed_precision() -> None:
 def test_unknown_similarity() -> None:
     with pytest.raises(ValueError, match="'dot' or 'cosine', got 'euclid'"):
         ItemHead(**BASE, similarity="euclid")
+
+
+@pytest.mark.parametrize("similarity", ["dot", "cosine"])
+@pytest.mark.parametrize("tied", [True, False])
+def test_factors_of_some_rows_are_those_of_all(tied: bool, similarity: str) -> None:
+    head = ItemHead(**BASE, tied=tied, similarity=similarity, temperature=0.5)
+    head.build(STATE.shape)
+    for number, weight in enumerate(head.weights):
+        weight.assign(tf.random.stateless_normal(weight.shape, [1, number]))
+    rows = tf.constant([5, 0, 3, 1, 3])
+    given = (VECTORS, tf.gather(VECTORS, rows)) if tied else (None, None)
+    query, vectors, bias = head.factors(STATE, given[0])
+    some_query, some_vectors, some_bias = head.factors(STATE, given[1], rows)
+    np.testing.assert_array_equal(some_query, query)
+    np.testing.assert_allclose(some_vectors, tf.gather(vectors, rows), rtol=1e-6)
+    np.testing.assert_array_equal(some_bias, tf.gather(bias, rows))
+    assert ((some_bias.numpy() < -1e8) == (rows.numpy() < 2)).all()
+    logits = tf.matmul(query, vectors, transpose_b=True) + bias
+    np.testing.assert_allclose(head(STATE, item_vectors=given[0]), logits, rtol=1e-5, atol=1e-6)

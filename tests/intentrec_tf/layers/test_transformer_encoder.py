@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from intentrec_tf.layers import TransformerEncoder
@@ -13,7 +14,7 @@ CAUSAL = tf.cast(tf.linalg.band_part(tf.ones([2, 4, 4]), -1, 0), tf.bool)
 
 
 def test_contract() -> None:
-    init = {"blocks": 2, "heads": 2, "expansion": 3, "dropout": 0.0}
+    init = {"blocks": 2, "heads": 2, "expansion": 3, "dropout": 0.0, "attention_dropout": 0.1, "causal": False}
     # a block: qkv, projection, two norms, two of the FFN, each with two arrays; and the last norm
     run_layer_test(TransformerEncoder, init, X, (2, 4, 6), call={"mask": CAUSAL}, weights=2 * 12 + 2)
 
@@ -32,13 +33,36 @@ def test_knows_no_positions() -> None:
     np.testing.assert_allclose(layer(X[:, ::-1], everything)[:, ::-1], layer(X, everything), atol=1e-5)
 
 
+def test_without_causality_the_mask_alone_decides_about_the_future() -> None:
+    layer = TransformerEncoder(1, causal=False)
+    changed = tf.concat([X[:, :3], X[:, 3:] * -4], 1)
+    everything = tf.ones([2, 4, 4], tf.bool)
+    assert np.abs(layer(changed, everything)[:, :3] - layer(X, everything)[:, :3]).max() > 0.01
+    np.testing.assert_allclose(layer(changed, CAUSAL)[:, :3], layer(X, CAUSAL)[:, :3], atol=1e-6)
+
+
 def test_the_last_norm_normalises() -> None:
     found = TransformerEncoder(1)(X * 50, CAUSAL).numpy()
     np.testing.assert_allclose(found.mean(-1), 0, atol=1e-5)
     np.testing.assert_allclose(found.std(-1), 1, atol=1e-3)
 
 
-def test_dropout_acts_in_training_only() -> None:
-    layer = TransformerEncoder(1, dropout=0.5)
+@pytest.mark.parametrize("rates", [{"dropout": 0.5}, {"dropout": 0.0, "attention_dropout": 0.5}])
+def test_dropout_acts_in_training_only(rates: dict[str, float]) -> None:
+    layer = TransformerEncoder(1, **rates)
     np.testing.assert_allclose(layer(X, CAUSAL), layer(X, CAUSAL, training=False))
     assert np.abs(layer(X, CAUSAL, training=True) - layer(X, CAUSAL)).max() > 0.01
+
+
+def test_without_dropout_training_changes_nothing() -> None:
+    layer = TransformerEncoder(2, dropout=0.0)
+    np.testing.assert_array_equal(layer(X, CAUSAL, training=True), layer(X, CAUSAL, training=False))
+
+
+def test_all_weights_are_there_once_it_is_built() -> None:
+    """The counts of the dropout draws too, which a checkpoint holds."""
+    layer = TransformerEncoder(2)
+    layer.build(X.shape)
+    built = len(layer.weights)
+    layer(X, CAUSAL, training=True)
+    assert len(layer.weights) == built

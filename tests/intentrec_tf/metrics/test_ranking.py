@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from intentrec_tf.metrics import hit_rate, ndcg, reciprocal_rank, target_rank
+from intentrec_tf.metrics import hit_rate, ndcg, reciprocal_rank, target_rank, target_rank_in_chunks
 from intentrec_tf.metrics.ranking import UNREACHABLE
 
 NAN, INF = float("nan"), float("inf")
@@ -21,6 +21,23 @@ def _rank(scores: list[float], target: int) -> int:
 @pytest.mark.parametrize(("target", "rank"), [(2, 3), (3, 1), (4, 2), (5, 4)])
 def test_by_hand(target: int, rank: int) -> None:
     assert _rank([99, 98, 0.3, 0.9, 0.5, 0.1], target) == rank  # padding and OOV score highest and do not count
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 14, 20])
+def test_chunks_and_exclusion_change_nothing(chunk: int) -> None:
+    """Against scores of -inf for what is excluded, all at once; few distinct scores, so there are ties."""
+    rng = np.random.default_rng(0)
+    scores = tf.constant(rng.integers(0, 4, (50, 14)).astype(np.float32))
+    scores = tf.where(rng.random((50, 14)) < 0.1, np.nan, scores)
+    target = tf.constant(rng.integers(0, 14, 50), tf.int32)
+    excluded = np.stack([rng.permutation(14)[:4] for _ in range(50)]).astype(np.int32)
+    barred = scores.numpy()
+    np.put_along_axis(barred, excluded, -np.inf, axis=1)
+    expected = target_rank(tf.constant(barred), target)
+    assert len(set(expected.numpy().tolist())) > 5
+    np.testing.assert_array_equal(target_rank(scores, target, tf.constant(excluded)), expected)
+    found = target_rank_in_chunks(lambda start, stop: scores[:, start:stop], 14, target, tf.constant(excluded), chunk)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_constant_scores_give_the_worst_rank() -> None:

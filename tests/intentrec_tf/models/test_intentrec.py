@@ -7,13 +7,13 @@ import pytest
 import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
-from intentrec_tf.models import IntentRec, ModelConfig
-from intentrec_tf.models.intentrec import exclude
+from intentrec_tf.models import IntentRec, ModelConfig, NextItemModel
+from intentrec_tf.models.next_item_model import exclude
 from tests.support import SCHEMA, WINDOW, User, build_model, build_spec, lay_out, left_padded, random_user
 
 
 @pytest.fixture(scope="module")
-def models(spec: DataSpec) -> dict[str, IntentRec]:
+def models(spec: DataSpec) -> dict[str, NextItemModel]:
     """One model a variant; tests leave its weights alone."""
     return {variant: build_model(spec, variant=variant) for variant in ("V0", "V1", "V2", "V3")}
 
@@ -27,14 +27,14 @@ def models(spec: DataSpec) -> dict[str, IntentRec]:
         ("V3", {"short_term_encoder", "intent_encoder", "item_encoder"}),
     ],
 )
-def test_encoders_of_each_variant(models: dict[str, IntentRec], variant: str, encoders: set[str]) -> None:
+def test_encoders_of_each_variant(models: dict[str, NextItemModel], variant: str, encoders: set[str]) -> None:
     model = models[variant]
     assert {layer.name for layer in model.layers if layer.name.endswith("_encoder")} == encoders
 
 
 @pytest.mark.parametrize("variant", ["V1", "V2", "V3"])
 def test_the_item_loss_trains_the_intent_heads_through_z(
-    models: dict[str, IntentRec], users: list[User], variant: str
+    models: dict[str, NextItemModel], users: list[User], variant: str
 ) -> None:
     model = models[variant]
     inputs, targets = left_padded(model.spec, users)
@@ -60,7 +60,7 @@ def _times(user: User, gaps: list[int]) -> User:
 
 
 @pytest.mark.parametrize(("older", "changes"), [(WINDOW, True), (WINDOW + 1, False)])
-def test_short_term_state_reads_its_window_only(models: dict[str, IntentRec], older: int, changes: bool) -> None:
+def test_short_term_state_reads_its_window_only(models: dict[str, NextItemModel], older: int, changes: bool) -> None:
     model = models["V3"]
     spec = model.spec
     short = tf.keras.Model(model.inputs, model.get_layer("short_term_encoder").output)
@@ -74,7 +74,7 @@ def test_short_term_state_reads_its_window_only(models: dict[str, IntentRec], ol
     assert np.abs(after[0, 1] - before[0, 1]).max() > 1e-3  # the second event is within the window of the first
 
 
-def test_the_window_length_has_an_effect(models: dict[str, IntentRec], users: list[User]) -> None:
+def test_the_window_length_has_an_effect(models: dict[str, NextItemModel], users: list[User]) -> None:
     model = models["V3"]
     inputs, _ = left_padded(model.spec, users)
     longer = build_model(build_spec(short_term_window="7d"), variant="V3")
@@ -83,7 +83,9 @@ def test_the_window_length_has_an_effect(models: dict[str, IntentRec], users: li
 
 
 @pytest.mark.parametrize("variant", ["V1", "V2", "V3"])
-def test_the_intent_model_is_the_same_function(models: dict[str, IntentRec], users: list[User], variant: str) -> None:
+def test_the_intent_model_is_the_same_function(
+    models: dict[str, NextItemModel], users: list[User], variant: str
+) -> None:
     model = models[variant]
     inputs, _ = left_padded(model.spec, users)
     full, part = model(inputs), model.intent_model(inputs)
@@ -93,7 +95,7 @@ def test_the_intent_model_is_the_same_function(models: dict[str, IntentRec], use
     assert ("item_encoder" in names) == (variant == "V1")
 
 
-def test_without_intents_there_is_no_intent_model(models: dict[str, IntentRec]) -> None:
+def test_without_intents_there_is_no_intent_model(models: dict[str, NextItemModel]) -> None:
     assert models["V0"].intent_model is None
 
 
@@ -121,7 +123,7 @@ def test_lambda_per_intent(spec: DataSpec, users: list[User]) -> None:
     assert parts["loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_labels_of_a_category_intent_come_from_the_target_item(models: dict[str, IntentRec]) -> None:
+def test_labels_of_a_category_intent_come_from_the_target_item(models: dict[str, NextItemModel]) -> None:
     model = models["V1"]
     spec = model.spec
     labels = model.intent_labels("mood", {"item": tf.constant([[0, 1, 2, 3, 13]])}).numpy()[0]
@@ -173,7 +175,7 @@ def test_exclude() -> None:
     [
         ({"dimm": 3}, "Extra inputs"),
         ({"dim": 10, "heads": 4}, "heads 4 must divide dim 10"),
-        ({"variant": "V4"}, "'V0', 'V1', 'V2' or 'V3'"),
+        ({"variant": "V4"}, "'V0', 'V1', 'V2', 'V3', 'SASRec', 'BERT4Rec', 'GRU' or 'LSTM'"),
         ({"dropout": 1.0}, "less than 1"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What every variant and option of the model keeps."""
+"""What every variant and option keeps, and every baseline that reads histories from left to right."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from intentrec_tf import models
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.layers import ItemHead
-from intentrec_tf.models import IntentRec, ModelConfig
+from intentrec_tf.models import ModelConfig, NextItemModel
 from tests.support import User, build_model, build_spec, cut, flat, lay_out, left_padded, random_user
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -24,12 +25,17 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "V2-position": ({"variant": "V2", "time_encoding": "position"}, {}),
     "V2-no-request-time": ({"variant": "V2"}, {"request_time": False}),
     "V0-position-no-request-time": ({"variant": "V0", "time_encoding": "position"}, {"request_time": False}),
+    "SASRec": ({"variant": "SASRec"}, {}),
+    "GRU": ({"variant": "GRU"}, {}),
+    "LSTM": ({"variant": "LSTM", "item_blocks": 1}, {"request_time": False}),
 }
+IDS_ALONE = ("SASRec", "GRU", "LSTM")
+WITHOUT_INTENTS = ("V0", "SASRec")
 CLOSE = {"rtol": 2e-4, "atol": 2e-5}
 
 
 @pytest.fixture(scope="module", params=list(CASES))
-def model(request: pytest.FixtureRequest) -> IntentRec:
+def model(request: pytest.FixtureRequest) -> NextItemModel:
     config, schema = CASES[request.param]
     return build_model(build_spec(**schema), **config)
 
@@ -39,7 +45,9 @@ def _close(actual: np.ndarray, expected: np.ndarray, where: str) -> None:
 
 
 @pytest.mark.parametrize(("start", "length", "garbage"), [(3, 8, False), (0, 8, False), (2, 11, True), (0, 13, True)])
-def test_padding_changes_nothing(model: IntentRec, users: list[User], start: int, length: int, garbage: bool) -> None:
+def test_padding_changes_nothing(
+    model: NextItemModel, users: list[User], start: int, length: int, garbage: bool
+) -> None:
     """Left, right or both sides, of any amount and content."""
     alone_inputs, alone_targets = lay_out(model.spec, [[(0, users[1])]], 5)
     inputs, targets = lay_out(model.spec, [[(start, users[1])]], length, garbage)
@@ -52,7 +60,7 @@ def test_padding_changes_nothing(model: IntentRec, users: list[User], start: int
     assert all(np.isfinite(values).all() for values in flat(padded).values())
 
 
-def test_packing_changes_nothing(model: IntentRec, users: list[User]) -> None:
+def test_packing_changes_nothing(model: NextItemModel, users: list[User]) -> None:
     """Users that share a row do not see each other, and the batch's losses are the same."""
     apart = [[(0, users[1])], [(4, users[2])], [(7, users[3])]]
     alone_inputs, alone_targets = lay_out(model.spec, apart, 8)
@@ -69,7 +77,7 @@ def test_packing_changes_nothing(model: IntentRec, users: list[User]) -> None:
 
 
 @pytest.mark.parametrize("step", [0, 3, 6])
-def test_the_future_is_masked(model: IntentRec, users: list[User], step: int) -> None:
+def test_the_future_is_masked(model: NextItemModel, users: list[User], step: int) -> None:
     """Other events after ``step`` (items, features, times) leave every step up to it as it was."""
     other = random_user(model.spec, 8, seed=99)
     changed = {name: np.concatenate([users[0][name][: step + 1], other[name][step + 1 :]]) for name in other}
@@ -81,11 +89,13 @@ def test_the_future_is_masked(model: IntentRec, users: list[User], step: int) ->
 
 
 @pytest.mark.parametrize("column", ["item_id", "timestamp", "action", "tags", "seconds", "next_timestamp"])
-def test_every_input_matters_from_its_own_step_on(model: IntentRec, users: list[User], column: str) -> None:
+def test_every_input_matters_from_its_own_step_on(model: NextItemModel, users: list[User], column: str) -> None:
     """One column of one event changes; steps before stay, this step moves (unless the column is not read)."""
     unread = {"next_timestamp"} if not model.spec.schema.request_time else set()
     if unread and model.config.time_encoding == "position":
         unread.add("timestamp")
+    if model.config.variant in IDS_ALONE:
+        unread = {"timestamp", "action", "tags", "seconds", "next_timestamp"}
     values = users[0][column].copy()
     change = {"item_id": lambda v: v % 12 + 2, "seconds": lambda v: 600 - np.nan_to_num(v, nan=-1)}
     values[4] = change.get(column, lambda v: v + 4000 if "time" in column else (v + 1) % 5)(values[4])
@@ -96,7 +106,7 @@ def test_every_input_matters_from_its_own_step_on(model: IntentRec, users: list[
     assert (np.abs(after["state"][:, 4] - before["state"][:, 4]).max() > 1e-4) == (column not in unread)
 
 
-def test_batch_order_does_not_matter(model: IntentRec, users: list[User]) -> None:
+def test_batch_order_does_not_matter(model: NextItemModel, users: list[User]) -> None:
     order = np.array([2, 0, 3, 1])
     inputs, targets = left_padded(model.spec, users)
     shuffled = {name: tf.gather(values, order) for name, values in inputs.items()}
@@ -109,13 +119,13 @@ def test_batch_order_does_not_matter(model: IntentRec, users: list[User]) -> Non
         _close(value, expected[name], name)
 
 
-def test_outputs(model: IntentRec, users: list[User]) -> None:
+def test_outputs(model: NextItemModel, users: list[User]) -> None:
     inputs, _ = left_padded(model.spec, users)
     outputs = model(inputs)
     variant = model.config.variant
     assert outputs["state"].shape == (4, 8, 16)
     assert model.item_logits(outputs["state"]).shape == (4, 8, 14)
-    assert set(outputs["intents"]) == (set() if variant == "V0" else set(model.spec.schema.intent_names))
+    assert set(outputs["intents"]) == (set() if variant in WITHOUT_INTENTS else set(model.spec.schema.intent_names))
     for name, logits in outputs["intents"].items():
         assert logits.shape == (4, 8, len(model.spec.intent_labels[name]))
     if variant in ("V2", "V3"):
@@ -123,9 +133,11 @@ def test_outputs(model: IntentRec, users: list[User]) -> None:
         np.testing.assert_allclose(tf.reduce_sum(outputs["attention"], -1), np.ones((4, 8)), rtol=1e-5)
     else:
         assert not {"embedding", "attention"} & set(outputs)
+    assert model.hierarchical == (variant in ("V2", "V3"))
+    assert (model.intent_model is None) == (variant in WITHOUT_INTENTS)
 
 
-def test_losses_ignore_padding_and_weight_zero(model: IntentRec, users: list[User]) -> None:
+def test_losses_ignore_padding_and_weight_zero(model: NextItemModel, users: list[User]) -> None:
     """Garbage targets there, and wild states, change no loss."""
     dropped = dict(users[0])
     dropped["target/weight"] = np.where(np.arange(8) == 5, 0, dropped["target/weight"]).astype(np.float32)
@@ -145,7 +157,7 @@ def test_losses_ignore_padding_and_weight_zero(model: IntentRec, users: list[Use
         assert np.isfinite(expected)
 
 
-def test_unknown_target_item_gives_no_loss(model: IntentRec, users: list[User]) -> None:
+def test_unknown_target_item_gives_no_loss(model: NextItemModel, users: list[User]) -> None:
     """OOV (row 1) and padding (row 0) targets count neither for the item nor for its category intent."""
     inputs, targets = left_padded(model.spec, users[:1])
     outputs = model(inputs)
@@ -159,14 +171,14 @@ def test_unknown_target_item_gives_no_loss(model: IntentRec, users: list[User]) 
     assert float(none["item_loss"]) == 0
 
 
-def test_total_is_the_item_loss_plus_lambda_times_the_intents(model: IntentRec, users: list[User]) -> None:
+def test_total_is_the_item_loss_plus_lambda_times_the_intents(model: NextItemModel, users: list[User]) -> None:
     inputs, targets = left_padded(model.spec, users)
     parts = {name: float(value) for name, value in model.losses_of(model(inputs), targets).items()}
     intents = sum(value for name, value in parts.items() if name not in ("loss", "item_loss"))
     assert parts["loss"] == pytest.approx(parts["item_loss"] + 0.3 * intents, rel=1e-5)
 
 
-def test_perfect_logits_give_no_loss(model: IntentRec, users: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_perfect_logits_give_no_loss(model: NextItemModel, users: list[User], monkeypatch: pytest.MonkeyPatch) -> None:
     inputs, targets = left_padded(model.spec, users)
     size = model.spec.items.size
     item = tf.fill(targets["item"].shape, 3)  # row 3 has two genres, rows 2, 5, 8, .. have one
@@ -176,7 +188,7 @@ def test_perfect_logits_give_no_loss(model: IntentRec, users: list[User], monkey
     outputs = dict(model(inputs))
     targets = {**targets, "item": item}
     outputs["intents"] = {}
-    for name in model.spec.schema.intent_names if model.config.variant != "V0" else ():
+    for name in model.spec.schema.intent_names if model.intent_model is not None else ():
         labels = model.intent_labels(name, targets)
         depth = len(model.spec.intent_labels[name])
         outputs["intents"][name] = 60 * (2 * (labels if name == "mood" else tf.one_hot(labels, depth)) - 1)
@@ -184,13 +196,13 @@ def test_perfect_logits_give_no_loss(model: IntentRec, users: list[User], monkey
         assert float(value) < 1e-5, name
 
 
-def test_rebuilt_from_configuration_and_weights(model: IntentRec, users: list[User], tmp_path: Path) -> None:
+def test_rebuilt_from_configuration_and_weights(model: NextItemModel, users: list[User], tmp_path: Path) -> None:
     inputs, _ = left_padded(model.spec, users)
     file = tmp_path / "model.weights.h5"
     model.save_weights(file)
     config = ModelConfig.model_validate_json(model.config.model_dump_json())
     assert config == model.config
-    again = IntentRec(model.spec, config)
+    again = models.build_model(model.spec, config)
     again.load_weights(file)
     expected = flat(model(inputs))
     for name, values in flat(again(inputs)).items():
@@ -199,7 +211,7 @@ def test_rebuilt_from_configuration_and_weights(model: IntentRec, users: list[Us
     np.testing.assert_array_equal(again.item_logits(state), model.item_logits(state))
 
 
-def test_every_weight_learns(model: IntentRec, users: list[User]) -> None:
+def test_every_weight_learns(model: NextItemModel, users: list[User]) -> None:
     inputs, targets = left_padded(model.spec, users)
     with tf.GradientTape() as tape:
         loss = model.losses_of(model(inputs), targets)["loss"]
@@ -208,7 +220,7 @@ def test_every_weight_learns(model: IntentRec, users: list[User]) -> None:
         assert np.isfinite(tf.convert_to_tensor(gradient)).all(), weight.name
 
 
-def test_missing_numbers_unknown_labels_and_empty_rows_are_finite(model: IntentRec, spec: DataSpec) -> None:
+def test_missing_numbers_unknown_labels_and_empty_rows_are_finite(model: NextItemModel, spec: DataSpec) -> None:
     user = random_user(spec, 6, seed=3)
     user |= {"seconds": np.full(6, np.nan, np.float32), "action": np.ones(6, np.int32), "item_id": np.ones(6, np.int32)}
     inputs, _ = left_padded(model.spec, [user, cut(user, slice(0, 0))])

@@ -1,0 +1,140 @@
+"""``intentrec benchmark``: speed and memory, each command with a table, JSON and, where it helps, a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Measure speed and memory on this machine.")
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the result here.")]
+PictureOption = Annotated[Path | None, typer.Option("--picture", help="Draw the result here (PNG, SVG or PDF).")]
+DataOption = Annotated[Path, typer.Option("--data", help="Folder that 'prepare' wrote.")]
+
+
+@app.command(
+    epilog="""Examples:
+
+`intentrec prepare movielens-1m --raw ~/ml-1m --split leave-one-out --out data/ml-1m-loo`
+
+`intentrec benchmark train --data data/ml-1m-loo --json train.json --picture train.png`
+"""
+)
+def train(
+    data: DataOption,
+    epochs: Annotated[int, typer.Option(help="Of the same SASRec in ours and RecTools, turn by turn.", min=1)] = 8,
+    other_epochs: Annotated[int, typer.Option(help="Of V0, V3, GRU and BERT4Rec.", min=1)] = 3,
+    peer: Annotated[bool, typer.Option(help="Train RecTools too (installs it once, about 1 GB).")] = True,
+    json_file: JsonOption = None,
+    picture: PictureOption = None,
+) -> None:
+    """Train the same SASRec in ours and in RecTools alternately; then V0, V3, GRU, BERT4Rec; then the parts of a step.
+
+    On two cores with MovieLens-1M this takes about half an hour, most of it RecTools'.
+    """
+    from pipelines.benchmark.pictures import plot_train
+    from pipelines.benchmark.train import benchmark_train
+    from pipelines.prepared import PreparedData
+
+    record = benchmark_train(PreparedData(data), epochs, other_epochs, peer, say=typer.echo)
+    rows = [
+        (
+            name,
+            f"{record['seconds_an_epoch'][name]:.2f}",
+            f"{speed:,}",
+            f"{record['peak_mb'][name]:,}",
+            f"{record['validation'][name]['NDCG@10']:.4f} / {len(record['epochs'][name])}",
+        )
+        for name, speed in record["targets_per_second"].items()
+    ]
+    header = ("model", "s an epoch", "targets a second", "peak MB", "NDCG@10 / epochs")
+    _table("median epoch", header, rows)
+    for key, words in (("sasrec", "the same SASRec"), ("v3", "IntentRec V3 against RecTools' SASRec")):
+        if f"ratio_{key}_vs_rectools" in record:
+            typer.echo(f"{words}: {record[f'ratio_{key}_vs_rectools']:.1f} times as fast")
+    parts = record["parts_of_a_step"]
+    shares = (
+        (name, f"{part['ms']:.1f}", f"{part['gflops']:.0f}", f"{part['share_of_peak']:.0%}")
+        for name, part in parts["parts"].items()
+    )
+    title = (
+        f"a SASRec step of {parts['positions']:,} positions; this machine's peak: {parts['peak_gflops']:.0f} GFLOP/s"
+    )
+    _table(title, ("part", "ms", "GFLOP/s", "of peak"), shares)
+    typer.echo("same first epoch again, bit for bit: " + ("yes" if record["first_loss_repeats_bit_for_bit"] else "NO"))
+    _keep(record, json_file)
+    if picture:
+        plot_train(record, picture)
+
+
+@app.command(epilog="Example: `intentrec benchmark growth --json results/benchmark-growth.json --picture growth.png`")
+def growth(
+    largest: Annotated[int, typer.Option(help="Leave out catalogues above.", min=3_706)] = 1_000_000,
+    json_file: JsonOption = None,
+    picture: PictureOption = None,
+) -> None:
+    """Step time and memory against history length (50..1,000), catalogue (3.7k..1M) and width; ten minutes."""
+    from pipelines.benchmark.growth import benchmark_growth
+    from pipelines.benchmark.pictures import plot_growth
+
+    record = benchmark_growth(typer.echo, largest)
+    ratio = record["ratio_largest_vs_smallest_catalogue"]
+    typer.echo(f"sampled softmax: a step over the largest catalogue takes {ratio} times the smallest's")
+    _keep(record, json_file)
+    if picture:
+        plot_growth(record, picture)
+
+
+@app.command(
+    epilog="Example: `intentrec benchmark evaluate --data data/ml-1m-loo --json results/benchmark-evaluate.json`"
+)
+def evaluate(
+    data: DataOption,
+    repeats: Annotated[int, typer.Option(help="The median counts.", min=1)] = 3,
+    users: Annotated[int, typer.Option(help="Of the catalogue of a million items.", min=1)] = 10_000,
+    json_file: JsonOption = None,
+) -> None:
+    """Rank the whole catalogue for the test part, and a million items for 10,000 users."""
+    from pipelines.benchmark.evaluate import benchmark_evaluate
+    from pipelines.prepared import PreparedData
+
+    _keep(benchmark_evaluate(PreparedData(data), repeats, users, typer.echo), json_file)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog="Example: `intentrec benchmark prepare --json results/benchmark-prepare.json movielens-1m --raw ~/ml-1m`",
+)
+def prepare(
+    context: typer.Context,
+    repeats: Annotated[int, typer.Option(help="The median counts.", min=1)] = 3,
+    json_file: JsonOption = None,
+) -> None:
+    """Time 'intentrec prepare' with the arguments given (without --out)."""
+    from pipelines.benchmark.prepare import benchmark_prepare
+
+    record = benchmark_prepare(context.args, repeats, typer.echo)
+    typer.echo(f"{record['events_per_second']:,} events a second, peak {record['peak_mb']:,} MB")
+    _keep(record, json_file)
+
+
+def _table(title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title)
+    for i, name in enumerate(header):
+        table.add_column(name, justify="right" if i else "left")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _keep(record: dict[str, Any], path: Path | None) -> None:
+    from pipelines.report import write_record
+
+    if path:
+        write_record(record, path)
+        typer.echo(f"written: {path}")

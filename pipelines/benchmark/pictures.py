@@ -1,0 +1,72 @@
+"""Benchmark records as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot, ticker
+
+OURS, PEER = "#1b6ca8", "#c05a2e"
+
+
+def plot_train(record: dict[str, Any], picture: Path) -> None:
+    """Targets a second of every model, and what the time bought: validation NDCG@10 of the SASRecs."""
+    speeds = record["targets_per_second"]
+    names = sorted(speeds, key=speeds.get)
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+    bars = left.barh(names, [speeds[n] for n in names], color=[PEER if "RecTools" in n else OURS for n in names])
+    labels = [f"{speeds[n]:,}  ({record['seconds_an_epoch'][n]:.1f} s an epoch)" for n in names]
+    left.bar_label(bars, labels, padding=4, fontsize=9)
+    left.set(title=f"training speed, {record['dataset']}", xlabel="next-item targets per second")
+    left.set_xlim(0, 1.55 * max(speeds.values()))
+    for name, seconds in record["epochs"].items():
+        if "SASRec" in name:
+            elapsed = [sum(seconds[: i + 1]) for i in range(len(seconds))]
+            style = {"color": PEER if "RecTools" in name else OURS, "linestyle": "--" if "padded" in name else "-"}
+            score = record["validation"][name]["NDCG@10"]
+            right.plot(elapsed, record["losses"][name], marker=".", label=f"{name}: NDCG@10 {score:.4f}", **style)
+    right.set(title="the same SASRec, epoch by epoch", xlabel="seconds of training", ylabel="training loss (nats)")
+    right.set_xscale("log")
+    right.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    right.xaxis.set_minor_formatter(ticker.NullFormatter())
+    right.legend(frameon=False, fontsize=9)
+    _save(figure, (left, right), picture)
+
+
+def plot_growth(record: dict[str, Any], picture: Path) -> None:
+    """Step time and peak memory over history length, catalogue and width."""
+    curves = record["curves"]
+    panels = (
+        ("length", (("length", "full softmax"),), "events in a row", False),
+        ("items", (("items", "full softmax"), ("items_sampled", f"{record['negatives']:,} negatives")), "items", True),
+        ("dim", (("dim", "full softmax"),), "width", False),
+    )
+    figure, axes = pyplot.subplots(2, 3, figsize=(12, 6.4), layout="constrained", sharex="col")
+    for column, (key, series, label, logarithmic) in enumerate(panels):
+        for row, (measure, unit) in enumerate((("step_ms", "ms a step"), ("peak_mb", "peak MB"))):
+            axis = axes[row, column]
+            for (curve, name), colour in zip(series, (OURS, PEER), strict=False):
+                points = curves[curve]
+                axis.plot([p[key] for p in points], [p[measure] for p in points], marker="o", label=name, color=colour)
+            axis.set_ylim(0, None)
+            if logarithmic:
+                axis.set_xscale("log")
+                axis.legend(frameon=False)
+            if column == 0:
+                axis.set_ylabel(unit)
+        axes[1, column].set_xlabel(label)
+    figure.suptitle(f"SASRec, {record['positions_a_step']:,} positions a step")
+    _save(figure, axes.flat, picture)
+
+
+def _save(figure: Any, axes: Any, picture: Path) -> None:
+    for axis in axes:
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.set_axisbelow(True)
+    figure.savefig(picture, dpi=120)
+    pyplot.close(figure)
