@@ -25,12 +25,12 @@ POSITIONS = 4_096
 BATCH = 256
 
 
-def training_step(items: int, length: int, dim: int, negatives: int | None) -> dict[str, Any]:
+def training_step(items: int, length: int, dim: int, negatives: int | None, xla: bool = True) -> dict[str, Any]:
     """Median time of a SASRec step over 4,096 positions."""
     spec = synthetic_spec(items, length)
     config = ModelConfig.model_validate({"variant": "SASRec", "dim": dim, "negatives": negatives})
     model = build_model(spec, config)
-    model.compile(optimizer=optimizer_of(TrainingConfig(), 100), jit_compile=True)
+    model.compile(optimizer=optimizer_of(TrainingConfig(), 100), jit_compile=xla)
     step = model.make_train_function()
     batches = [synthetic_batch(spec, POSITIONS // length, length, seed) for seed in range(4)]
     names = tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(lambda *parts: tf.stack(parts), *batches))

@@ -36,7 +36,8 @@ SASREC = {
     "attention_dropout": 0.2,
     "random_oov": 0.0,
 }
-LEARNING_RATE = 1e-3
+TRAINING = {"learning_rate": 1e-3, "warmup_steps": 1}
+OTHER_TRAINING: dict[str, Any] = {}
 PACKED_SHARE = 0.94  # of a packed row that holds events
 
 
@@ -70,8 +71,7 @@ def benchmark_train(
         )
     per_batch = _targets(prepared) / -(-prepared.events["user_id"].nunique() // USERS_PER_BATCH)
     rows = max(1, round(per_batch / (RunConfig().training.row_length * PACKED_SHARE)))
-    training = {"seed": seed, "learning_rate": LEARNING_RATE, "warmup_steps": 1}
-    sasrec = RunConfig.model_validate({"model": SASREC, "training": {**training, "rows_per_batch": rows}})
+    sasrec = RunConfig.model_validate({"model": SASREC, "training": {**TRAINING, "seed": seed, "rows_per_batch": rows}})
     turns: dict[str, list[dict[str, Any]]] = {}
     validation: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="intentrec-benchmark-") as name, ExitStack() as stack:
@@ -92,7 +92,9 @@ def benchmark_train(
             say(f"{contestant.name}: validation NDCG@10 {validation[contestant.name]['NDCG@10']:.4f}")
         stack.close()
         for variant in OTHERS:
-            config = RunConfig.model_validate({"model": {"variant": variant}, "training": {"seed": seed}})
+            config = RunConfig.model_validate(
+                {"model": {"variant": variant}, "training": {**OTHER_TRAINING, "seed": seed}}
+            )
             with _ours(variant, prepared, config, other_epochs, folder) as contestant:
                 for epoch in range(other_epochs):
                     _say_turn(variant, epoch, contestant.epoch(), say)

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from intentrec_tf.layers import NegativeSampler
+from intentrec_tf.layers.negative_sampler import _search
 from tests.support import run_layer_test
 
 TRUE = tf.constant([4, 0, 2])
@@ -69,6 +70,15 @@ def test_an_item_of_all_the_training_is_all_of_the_second_half() -> None:
     # 10 * (1/2 * 1/6 + 1/2) of item 4, 10 * 1/2 * 1/6 of any other
     np.testing.assert_allclose(np.exp(log_expected[5:]), 35 / 6, rtol=1e-5)
     np.testing.assert_allclose(np.exp(log_expected[:5]), np.where(rows[:5] == 4, 35 / 6, 5 / 6), rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 100])
+def test_search_takes_the_first_entry_above(size: int) -> None:
+    """An entry equal to the one before belongs to an item without any share, which is not to be found."""
+    entries = np.sort(np.random.default_rng(size).integers(0, size, size)).astype(np.float32)
+    values = np.arange(-0.5, size + 1, 0.5, dtype=np.float32)
+    expected = np.searchsorted(entries, values, side="right")
+    np.testing.assert_array_equal(_search(tf.constant(entries), tf.constant(values)), expected)
 
 
 def test_compiled_draws_the_same() -> None:

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from intentrec_tf.layers import TransformerEncoder
+from intentrec_tf.layers.self_attention import TILE
 from tests.support import run_layer_test
 
 X = tf.random.stateless_normal([2, 4, 6], [0, 4])
@@ -35,10 +36,14 @@ def test_knows_no_positions() -> None:
 
 def test_without_causality_the_mask_alone_decides_about_the_future() -> None:
     layer = TransformerEncoder(1, causal=False)
-    changed = tf.concat([X[:, :3], X[:, 3:] * -4], 1)
-    everything = tf.ones([2, 4, 4], tf.bool)
-    assert np.abs(layer(changed, everything)[:, :3] - layer(X, everything)[:, :3]).max() > 0.01
-    np.testing.assert_allclose(layer(changed, CAUSAL)[:, :3], layer(X, CAUSAL)[:, :3], atol=1e-6)
+    length = TILE + 5  # a causal one leaves out whole tiles of the future
+    inputs = tf.random.stateless_normal([1, length, 6], [0, 5])
+    changed = tf.concat([inputs[:, :-1], inputs[:, -1:] * -4], 1)
+    everything = tf.ones([1, length, length], tf.bool)
+    causal = tf.linalg.band_part(everything, -1, 0)
+    difference = np.abs(layer(changed, everything) - layer(inputs, everything)).max(axis=(0, 2))
+    assert (difference > 1e-4).all()
+    np.testing.assert_allclose(layer(changed, causal)[:, :-1], layer(inputs, causal)[:, :-1], atol=1e-6)
 
 
 def test_the_last_norm_normalises() -> None:

@@ -345,6 +345,26 @@ def test_sampled_negatives_teach_it_too(
     assert _full_loss(model, batch) < left * before
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_loss_with_negatives_by_hand(users: list[User], tied: bool) -> None:
+    """The true item against the drawn ones, each as often as drawn over as often as expected, hits left out."""
+    model = build_model(build_spec(intents=[]), variant="SASRec", negatives=30, tied=tied)
+    inputs, targets = left_padded(model.spec, users)
+    state, items, weights = model(inputs)["state"], targets["item"].numpy(), targets["weight"].numpy()
+    found = float(model.item_loss(state, targets["item"], targets["weight"]))
+    model.sampler.draws.assign(0)
+    rows, log_expected = (values.numpy() for values in model.sampler(tf.zeros([0], tf.int32)))
+    prior = model.spec.item_prior  # half of the 30 by their share in training, half among 12
+    np.testing.assert_allclose(np.exp(log_expected), 15 * prior[rows] / prior.sum() + 15 / 12, rtol=1e-5)
+    logits = model.item_logits(state).numpy().astype(np.float64)
+    losses = np.zeros(items.shape)
+    for place in zip(*np.nonzero(weights), strict=True):
+        true = np.exp(logits[place][items[place]])
+        terms = np.exp(logits[place][rows] - log_expected)[rows != items[place]]
+        losses[place] = -np.log(true / (true + terms.sum()))
+    assert found == pytest.approx((weights * losses).sum() / weights.sum(), rel=1e-4)
+
+
 def test_losses_with_negatives_ignore_padding(users: list[User]) -> None:
     """Weightless places add nothing, and a batch of nothing else costs nothing."""
     model = build_model(build_spec(intents=[]), variant="GRU", negatives=5)

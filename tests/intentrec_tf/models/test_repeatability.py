@@ -16,10 +16,9 @@ from tests.support import SCHEMA, build_spec, left_padded, random_user
 
 @pytest.fixture(scope="module")
 def spec() -> DataSpec:
-    """Little to compile: an action and a genre."""
-    intents = [intent for intent in SCHEMA["intents"] if intent["name"] in ("what", "mood")]
-    features = {"event_features": SCHEMA["event_features"][:1], "item_features": SCHEMA["item_features"][1:2]}
-    return build_spec(**features, intents=intents, duration_weight=None, request_time=False)
+    """Little to compile: one event feature, one intent."""
+    features = {"event_features": SCHEMA["event_features"][:1], "item_features": []}
+    return build_spec(**features, intents=SCHEMA["intents"][:1], duration_weight=None, request_time=False)
 
 
 def _built(spec: DataSpec, seed: int, **config: object) -> NextItemModel:
@@ -60,9 +59,12 @@ def test_a_seed_decides_the_model(spec: DataSpec, variant: str) -> None:
     assert _seeds(first) != _seeds(other)
 
 
-@pytest.mark.parametrize("variant", ["V3", "BERT4Rec", "GRU"])
+@pytest.mark.parametrize("variant", ["V3", "BERT4Rec"])
 def test_a_compiled_training_repeats(spec: DataSpec, variant: str) -> None:
-    """From the same weights, counts of draws included, with the same batches (one program: compiling takes long)."""
+    """From the same weights, counts of draws included, with the same batches; one program, as compiling takes long.
+
+    V3 has every layer of SASRec.
+    """
     model = _built(spec, 3, variant=variant)
     model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables]
@@ -78,5 +80,5 @@ def test_a_compiled_training_repeats(spec: DataSpec, variant: str) -> None:
 def test_a_whole_run_repeats(spec: DataSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     """Built, compiled and trained twice, in the way of large catalogues: negatives, rows read and updated alone."""
     monkeypatch.setattr(item_embedding, "SMALL_CATALOGUE", 10)
-    first, again = (_trained(_built(spec, 3, variant="SASRec", negatives=6)) for _ in range(2))
+    first, again = (_trained(_built(spec, 3, variant="GRU", negatives=6)) for _ in range(2))
     assert _same(first, again)
