@@ -33,10 +33,11 @@ def sampled_cross_entropy(
 
     Source: Bengio and Senecal 2008; Jean et al. 2015, section 3.
     """
-    query, vectors = tf.cast(query, tf.float32), tf.cast(vectors, tf.float32)
-    count = tf.shape(query)[0]
+    weights = tf.where(targets >= 0, tf.cast(weights, tf.float32), 0.0)
+    query = tf.where(weights[:, None] > 0, tf.cast(query, tf.float32), 0.0)  # what has no weight may hold NaN
+    vectors, count = tf.cast(vectors, tf.float32), tf.shape(query)[0]
     true = tf.reduce_sum(query * vectors[:count], axis=-1) + bias[:count]
     others = tf.matmul(query, vectors[count:], transpose_b=True) + (bias[count:] - log_expected)
     others = tf.where(targets[:, None] == negatives, -1e9, others)
     losses = tf.nn.softplus(tf.reduce_logsumexp(others, axis=-1) - true)
-    return weighted_mean(losses, weights * tf.cast(targets >= 0, weights.dtype))
+    return weighted_mean(losses, weights)

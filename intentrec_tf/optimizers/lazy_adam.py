@@ -22,7 +22,7 @@ class LazyAdam(tf.keras.optimizers.Adam):
     Args:
         learning_rate: a number or a schedule.
         large: rows above which a table is updated lazily.
-        kwargs: of ``tf.keras.optimizers.Adam``; ``amsgrad`` is not supported.
+        kwargs: of ``tf.keras.optimizers.Adam``; ``amsgrad`` is not supported, weight decay moves every row.
 
     Source: Kingma and Ba 2015; lazy updates as in TensorFlow Addons' LazyAdam.
     """
