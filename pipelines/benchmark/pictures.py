@@ -33,7 +33,8 @@ def plot_train(record: dict[str, Any], picture: Path) -> None:
     right.set_xscale("log")
     right.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
     right.xaxis.set_minor_formatter(ticker.NullFormatter())
-    right.legend(frameon=False, fontsize=9)
+    right.legend(frameon=False, fontsize=9, loc="lower left")
+    left.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
     _save(figure, (left, right), picture)
 
 

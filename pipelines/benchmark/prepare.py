@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -36,6 +37,7 @@ def benchmark_prepare(arguments: list[str], repeats: int = 3, say: Callable[[str
     with tempfile.TemporaryDirectory(prefix="intentrec-benchmark-") as name:
         out = Path(name) / "prepared"
         for _ in range(repeats):
+            shutil.rmtree(out, ignore_errors=True)  # or there would be nothing to do the second time
             start = time.perf_counter()
             command = [sys.executable, "-c", MEASURED, "prepare", *arguments, "--out", str(out)]
             outcome = subprocess.run(command, capture_output=True, text=True, check=False)
