@@ -68,9 +68,9 @@ def print_record(record: dict[str, Any], console: Console) -> None:
     items.add_column("system")
     for column in columns:
         items.add_column(column, justify="right")
-    systems = {f"IntentRec {record['model']}": record["metrics"], **record["baselines"]}
-    for name, metrics in systems.items():
-        items.add_row(name, *(f"{metrics[c]:.4f}" for c in columns), style="bold" if name.startswith("Intent") else "")
+    model = f"IntentRec {record['model']}" if record["model"].startswith("V") else record["model"]
+    for name, metrics in {model: record["metrics"], **record["baselines"]}.items():
+        items.add_row(name, *(f"{metrics[c]:.4f}" for c in columns), style="bold" if name == model else "")
     console.print(items)
     if record["intents"]:
         intents = Table(title="next intent", caption="majority: always the most frequent label")

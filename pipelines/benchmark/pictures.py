@@ -17,7 +17,7 @@ def plot_train(record: dict[str, Any], picture: Path) -> None:
     """Targets a second of every model, and what the time bought: validation NDCG@10 of the SASRecs."""
     speeds = record["targets_per_second"]
     names = sorted(speeds, key=speeds.get)
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 5), layout="constrained")
     bars = left.barh(names, [speeds[n] for n in names], color=[PEER if "RecTools" in n else OURS for n in names])
     labels = [f"{speeds[n]:,}  ({record['seconds_an_epoch'][n]:.1f} s an epoch)" for n in names]
     left.bar_label(bars, labels, padding=4, fontsize=9)
@@ -33,7 +33,7 @@ def plot_train(record: dict[str, Any], picture: Path) -> None:
     right.set_xscale("log")
     right.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
     right.xaxis.set_minor_formatter(ticker.NullFormatter())
-    right.legend(frameon=False, fontsize=9, loc="lower left")
+    right.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     left.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
     _save(figure, (left, right), picture)
 
