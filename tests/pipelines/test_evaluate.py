@@ -152,6 +152,8 @@ def test_the_record_states_everything(trained: RunFolder, tmp_path: Path, monkey
     shown = console.export_text()
     assert "IntentRec V2" in shown
     assert "popularity" in shown
+    print_record({**record, "model": "SASRec"}, console)
+    assert "IntentRec" not in console.export_text()
     plot_history(trained.history, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
