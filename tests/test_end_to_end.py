@@ -115,14 +115,18 @@ def ask_keras(prepared: PreparedData, model: IntentRec) -> list[Question]:
     pasts = []
     for _, user in prepared.events.groupby("user_id", sort=False):
         rows, parts = user[columns].to_dict("records"), user["split"].tolist()
-        pasts += [(rows[:k], rows[k]) for k in range(1, len(rows)) if parts[k] == TEST]
+        before = len(pasts)
+        pasts += [(rows[:k], rows[k]) if k and parts[k] == TEST else None for k in range(len(rows))]
+        assert len(pasts) == before + len(user)
     questions = []
     for inputs, targets in evaluation_batches(prepared, TEST, batch=64):
         outputs = model(inputs, training=False)
         items = tf.nn.softmax(model.item_logits(outputs["state"][:, -1])).numpy()
         intents = {name: tf.nn.softmax(logits[:, -1]).numpy() for name, logits in outputs["intents"].items()}
         for i, seen in enumerate(targets["seen"].numpy()):
-            past, target = pasts[len(questions)]
+            found = pasts[targets["event"][i].numpy()]
+            assert found is not None
+            past, target = found
             assert targets["item"][i].numpy() == prepared.spec.items.lookup([target["item_id"]])[0]
             questions.append(
                 Question(
@@ -134,7 +138,7 @@ def ask_keras(prepared: PreparedData, model: IntentRec) -> list[Question]:
                     [row for row in seen.tolist() if row],
                 )
             )
-    assert len(questions) == len(pasts)
+    assert len(questions) == sum(found is not None for found in pasts)
     return questions[::12]
 
 

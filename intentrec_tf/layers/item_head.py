@@ -61,8 +61,8 @@ class ItemHead(tf.keras.layers.Layer):
             vectors = tf.gather(vectors, rows)
         query = self.query(state)
         if self.similarity == "cosine":
-            query = tf.math.l2_normalize(query, axis=-1) / self.temperature
-            vectors = tf.math.l2_normalize(vectors, axis=-1)
+            query = tf.math.l2_normalize(tf.cast(query, tf.float32), axis=-1) / self.temperature
+            vectors = tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=-1)  # half precision: 0 / 0
         bias = tf.cast(self.bias, tf.float32) if rows is None else tf.gather(tf.cast(self.bias, tf.float32), rows)
         forbidden = tf.range(self.vocabulary_size) < FIRST if rows is None else rows < FIRST
         return query, vectors, bias + tf.cast(forbidden, tf.float32) * NEVER

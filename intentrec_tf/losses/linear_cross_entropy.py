@@ -22,7 +22,7 @@ def linear_cross_entropy(
         bias: float [V]; -1e9 forbids a row.
         targets: int32 [...]; a negative target carries no label and no weight.
         weights: float [...]; 0 removes the position.
-        chunk: positions at a time; memory is ``2 * chunk * V`` floats.
+        chunk: positions at a time; memory is ``2 * chunk * V`` floats and the vectors' gradient.
 
     Returns:
         Scalar float32, 0 where there is no position with a weight.

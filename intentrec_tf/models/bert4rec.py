@@ -27,8 +27,8 @@ class BERT4Rec(NextItemModel):
     """Item ids, some replaced by a mask vector, learned positions, bidirectional Transformer blocks, tied output.
 
     Training masks a share ``config.mask_share`` of each sequence at random and predicts what was there.  The question
-    "what comes next" is a masked place after the newest event: the oldest event makes room for it, so ``state`` answers
-    that question at the *last* place of a row only, and a history must end there.
+    "what comes next" is a masked place after the newest event (a history of L events loses its oldest one to it), so
+    ``state`` is [batch, min(seq + 1, L), dim] and answers that question at the *last* place only, where histories end.
 
     Args:
         spec: what the data set is.
@@ -66,7 +66,8 @@ class BERT4Rec(NextItemModel):
 
         # --- functional graph of the question
         inputs = keras_inputs(spec)
-        asked = AppendQuestion(name="append_question")(inputs["item_id"], segment=inputs["segment"])
+        question = AppendQuestion(spec.schema.max_history, name="append_question")
+        asked = question(inputs["item_id"], segment=inputs["segment"])
         outputs = {"intents": {}, "probabilities": {}, "state": network(asked)}
 
         super().__init__(spec, config, inputs, outputs, embedding, name=kwargs.pop("name", "bert4rec"), **kwargs)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ModelConfig(BaseModel):
-    """Size and form of an IntentRec model.
+    """Size and form of a model; a baseline reads what it has use for.
 
     Attributes:
         variant: ``V0`` item only; ``V1`` flat multi-task, one shared encoder; ``V2`` hierarchical, the intent vector

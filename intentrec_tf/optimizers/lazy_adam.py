@@ -33,8 +33,8 @@ class LazyAdam(tf.keras.optimizers.Adam):
             raise ValueError("LazyAdam does not support amsgrad")
         self.large = large
 
-    def apply_gradients(self, grads_and_vars, name=None):
-        return super().apply_gradients([(self._compact(g, v), v) for g, v in grads_and_vars], name)
+    def apply_gradients(self, grads_and_vars, *args, **kwargs):
+        return super().apply_gradients([(self._compact(g, v), v) for g, v in grads_and_vars], *args, **kwargs)
 
     def _compact(self, gradient: Any, variable: tf.Variable) -> Any:
         if not isinstance(gradient, tf.IndexedSlices):

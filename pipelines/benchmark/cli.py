@@ -8,7 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Measure speed and memory on this machine.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Measure speed and memory on this machine.",
+    epilog="Example: `intentrec benchmark train --data data/ml-1m-loo --no-peer`",
+)
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Write the result here.")]
 PictureOption = Annotated[Path | None, typer.Option("--picture", help="Draw the result here (PNG, SVG or PDF).")]
 DataOption = Annotated[Path, typer.Option("--data", help="Folder that 'prepare' wrote.")]
@@ -17,7 +22,7 @@ DataOption = Annotated[Path, typer.Option("--data", help="Folder that 'prepare' 
 @app.command(
     epilog="""Examples:
 
-`intentrec prepare movielens-1m --raw ~/ml-1m --split leave-one-out --out data/ml-1m-loo`
+`intentrec prepare movielens-1m --raw ~/ml-1m --split leave-one-out --validation-users 1 --out data/ml-1m-loo`
 
 `intentrec benchmark train --data data/ml-1m-loo --json train.json --picture train.png`
 """
@@ -34,6 +39,7 @@ def train(
 
     On two cores with MovieLens-1M this takes about half an hour, most of it RecTools'.
     """
+    _check(picture)
     from pipelines.benchmark.pictures import plot_train
     from pipelines.benchmark.train import benchmark_train
     from pipelines.prepared import PreparedData
@@ -76,6 +82,7 @@ def growth(
     picture: PictureOption = None,
 ) -> None:
     """Step time and memory against history length (50..1,000), catalogue (3.7k..1M) and width; ten minutes."""
+    _check(picture)
     from pipelines.benchmark.growth import benchmark_growth
     from pipelines.benchmark.pictures import plot_growth
 
@@ -118,6 +125,17 @@ def prepare(
     record = benchmark_prepare(context.args, repeats, typer.echo)
     typer.echo(f"{record['events_per_second']:,} events a second, peak {record['peak_mb']:,} MB")
     _keep(record, json_file)
+
+
+def _check(picture: Path | None) -> None:
+    """Before half an hour's work: can its picture be drawn?"""
+    from pipelines.validate import DataError
+
+    if picture is None:
+        return
+    if picture.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise DataError(f"--picture {picture}: is neither .png nor .svg nor .pdf; give it one of these endings.")
+    picture.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _table(title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:

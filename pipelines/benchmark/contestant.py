@@ -83,6 +83,6 @@ class Contestant:
         line = self._process.stdout.readline()
         if not line:
             lines = self.log.read_text(errors="replace").strip().splitlines() or ["no word"]
-            raise DataError(f"{self.name}: ended with '{lines[-1]}'; free memory or train less.")
+            raise DataError(f"{self.name}: ended with '{lines[-1]}'; if memory ran out, free some, else correct that.")
         answer: dict[str, Any] = json.loads(line)
         return answer

@@ -17,8 +17,8 @@ from pipelines.environment import provenance
 from pipelines.validate import DataError
 
 # Runs one command and says on standard error, last of all, how much memory it took at most.
-MEASURED = "import resource, sys; from pipelines.main import main; code = main(sys.argv[1:]); \
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr); sys.exit(code)"
+MEASURED = "import sys; from pipelines.main import main; code = main(sys.argv[1:]); \
+from pipelines.benchmark.measure import peak_mb; print(peak_mb(), file=sys.stderr); sys.exit(code)"
 
 
 def benchmark_prepare(arguments: list[str], repeats: int = 3, say: Callable[[str], None] = print) -> dict[str, Any]:
@@ -44,7 +44,10 @@ def benchmark_prepare(arguments: list[str], repeats: int = 3, say: Callable[[str
             seconds = time.perf_counter() - start
             lines = outcome.stderr.strip().splitlines()
             if outcome.returncode:
-                raise DataError((lines[-2] if len(lines) > 1 else "prepare failed").removeprefix("intentrec: "))
+                said = [line.removeprefix("intentrec: ") for line in lines if line.startswith("intentrec: ")]
+                if not said:
+                    raise DataError("these are no arguments of 'intentrec prepare'; see intentrec prepare --help.")
+                raise DataError(said[-1])
             manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
             events = manifest["statistics"]["events"]
             runs.append({"seconds": round(seconds, 2), "peak_mb": int(lines[-1])})

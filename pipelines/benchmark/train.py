@@ -14,7 +14,7 @@ from typing import Any
 from pipelines.benchmark import rectools_worker
 from pipelines.benchmark.components import components
 from pipelines.benchmark.contestant import Contestant
-from pipelines.benchmark.peer_environment import rectools_python
+from pipelines.benchmark.peer_environment import REQUIREMENTS, rectools_python
 from pipelines.config import RunConfig
 from pipelines.environment import provenance
 from pipelines.prepared import PreparedData
@@ -64,13 +64,11 @@ def benchmark_train(
     Raises:
         DataError: the data have no validation events, RecTools cannot be installed, or a process failed.
     """
-    if not (prepared.events["split"] == VALIDATION).any():
-        raise DataError(
-            f"{prepared.folder}: has no validation events; prepare it with --split leave-one-out "
-            "--validation-users 1.0."
-        )
+    _check(prepared)
+    others = [name for name in OTHERS if prepared.spec.schema.intents or name not in ("V1", "V2", "V3")]
     per_batch = _targets(prepared) / -(-prepared.events["user_id"].nunique() // USERS_PER_BATCH)
-    rows = max(1, round(per_batch / (RunConfig().training.row_length * PACKED_SHARE)))
+    row_length = max(RunConfig().training.row_length, prepared.spec.schema.max_history)
+    rows = max(1, round(per_batch / (row_length * PACKED_SHARE)))
     sasrec = RunConfig.model_validate({"model": SASREC, "training": {**TRAINING, "seed": seed, "rows_per_batch": rows}})
     turns: dict[str, list[dict[str, Any]]] = {}
     validation: dict[str, dict[str, Any]] = {}
@@ -91,7 +89,7 @@ def benchmark_train(
             turns[contestant.name], validation[contestant.name] = contestant.turns, contestant.validation()
             say(f"{contestant.name}: validation NDCG@10 {validation[contestant.name]['NDCG@10']:.4f}")
         stack.close()
-        for variant in OTHERS:
+        for variant in others:
             config = RunConfig.model_validate(
                 {"model": {"variant": variant}, "training": {**OTHER_TRAINING, "seed": seed}}
             )
@@ -117,9 +115,9 @@ def _record(
     median = {name: statistics.median(turn["seconds"] for turn in rounds) for name, rounds in turns.items()}
     ratios = {}
     if PEER in median:
+        names = {"sasrec": OURS, "v3": "V3"}
         ratios = {
-            "ratio_sasrec_vs_rectools": median[PEER] / median[OURS],
-            "ratio_v3_vs_rectools": median[PEER] / median["V3"],
+            f"ratio_{key}_vs_rectools": median[PEER] / median[name] for key, name in names.items() if name in median
         }
     return {
         "benchmark": "train",
@@ -134,16 +132,30 @@ def _record(
         "losses": {name: [round(turn["loss"], 4) for turn in rounds] for name, rounds in turns.items()},
         "steps_an_epoch": {name: rounds[0]["steps"] for name, rounds in turns.items()},
         "validation": {
-            name: {key: round(values[key], 4) for key in ("NDCG@10", "HR@10", "seconds")}
+            name: {key: round(values[key], 4) for key in ("NDCG@10", "HR@10", "seconds", "targets")}
             for name, values in validation.items()
         },
         "first_loss_repeats_bit_for_bit": repeated,
         "parts_of_a_step": parts,
         "sasrec": config.model_dump(mode="json"),
         "note": "the SASRecs have the same targets, loss, width, depth, dropout, users in a batch and learning rate; "
+        "ours has pre-norm blocks, GELU, an output projection and bias, and clips gradients; "
         "BERT4Rec learns from the share of the targets that it hides",
+        "peer": list(REQUIREMENTS) if PEER in turns else [],
         **provenance(),
     }
+
+
+def _check(prepared: PreparedData) -> None:
+    """Both sides must learn from the same events and be asked the same questions."""
+    if (
+        prepared.manifest["request"]["split"]["kind"] != "leave_one_out"
+        or not (prepared.events["split"] == VALIDATION).any()
+    ):
+        raise DataError(
+            f"{prepared.folder}: is not split leave-one-out with validation events; prepare it with "
+            "--split leave-one-out --validation-users 1."
+        )
 
 
 def _targets(prepared: PreparedData) -> int:

@@ -17,7 +17,7 @@ def test_contract() -> None:
     names = ("item_id", "segment", "hidden")
     run_layer_test(
         AppendQuestion,
-        {},
+        {"max_length": 4},
         ITEMS,
         dict.fromkeys(names, (4, 4)),
         call={"segment": SEGMENT},
@@ -27,9 +27,19 @@ def test_contract() -> None:
 
 
 def test_by_hand() -> None:
-    found = AppendQuestion()(ITEMS, segment=SEGMENT)
+    found = AppendQuestion(4)(ITEMS, segment=SEGMENT)
     # the full row loses its oldest event
     np.testing.assert_array_equal(found["item_id"], [[6, 7, 8, 0], [0, 3, 4, 0], [3, 4, 9, 0], [0, 0, 0, 0]])
     # the question belongs to the newest event's user; without any event it is alone in a segment of its own
     np.testing.assert_array_equal(found["segment"], [[1, 1, 1, 1], [0, 1, 1, 1], [1, 2, 2, 2], [0, 0, 0, 1]])
     np.testing.assert_array_equal(found["hidden"], [[False, False, False, True]] * 4)
+
+
+def test_padding_before_a_history_does_not_matter() -> None:
+    """A row of one event keeps it, and what is kept is the same however wide the row was."""
+    item, segment = tf.constant([[7]]), tf.constant([[1]])
+    narrow = AppendQuestion(4)(item, segment=segment)
+    np.testing.assert_array_equal(narrow["item_id"], [[7, 0]])
+    wide = AppendQuestion(4)(tf.constant([[0, 0, 0, 7]]), segment=tf.constant([[0, 0, 0, 1]]))
+    for name, column in narrow.items():
+        np.testing.assert_array_equal(wide[name][:, -2:], column)
