@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.inputs import Columns
-from intentrec_tf.metrics import hit_rate, intent_metrics, ndcg, reciprocal_rank, target_rank_in_chunks
+from intentrec_tf.metrics import hit_rate, intent_metrics, ndcg, reciprocal_rank, target_rank
 from intentrec_tf.metrics.ranking import UNREACHABLE, ScoreChunk
 from intentrec_tf.models import NextItemModel
 from intentrec_tf.vocabulary import FIRST
@@ -141,4 +141,4 @@ def evaluate(
 
 def _rank(scores_of: ScoreChunk, spec: DataSpec, targets: Columns) -> tf.Tensor:
     excluded = targets["seen"] if spec.schema.exclude_seen else None
-    return target_rank_in_chunks(scores_of, spec.items.size, targets["item"], excluded, ITEMS_AT_ONCE)
+    return target_rank(scores_of, spec.items.size, targets["item"], excluded, ITEMS_AT_ONCE)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import random
 
 import numpy as np
 import tensorflow as tf
 
-from intentrec_tf.layers.random_bits import random_bits
+from intentrec_tf.layers.random_layer import RandomLayer
 from intentrec_tf.vocabulary import FIRST
 
 
 @tf.keras.utils.register_keras_serializable("intentrec_tf")
-class NegativeSampler(tf.keras.layers.Layer):
+class NegativeSampler(RandomLayer):
     """Draws items with replacement, half of them uniformly and half by how often training saw them.
 
     The uniform half keeps rare items in view, the other half finds the ones that are hard to beat.  The same items
@@ -22,7 +21,7 @@ class NegativeSampler(tf.keras.layers.Layer):
     Args:
         count: items a draw.
         vocabulary_size: V, padding and OOV included (they are never drawn).
-        seed: 0 <= seed < 2**31; None draws one, see :class:`intentrec_tf.layers.Dropout`.
+        seed: see :class:`RandomLayer`.
 
     Call argument: ``true`` int32 [N] rows.
     Returns: int32 [N + count] the true rows and then the drawn ones; and, float32 [count], ``log(count * q(row))`` of
@@ -32,17 +31,15 @@ class NegativeSampler(tf.keras.layers.Layer):
     """
 
     def __init__(self, count: int, vocabulary_size: int, seed: int | None = None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(seed, **kwargs)
         self.count = count
         self.vocabulary_size = vocabulary_size
-        self.seed = random.getrandbits(31) if seed is None else seed
 
     def build(self, input_shape):
         shape = (self.vocabulary_size - FIRST,)
         frozen = {"trainable": False, "dtype": "float32", "experimental_autocast": False}
         self.shares = self.add_weight(name="shares", shape=shape, initializer="zeros", **frozen)
         self.cumulated = self.add_weight(name="cumulated", shape=shape, initializer="zeros", **frozen)
-        self.draws = self.add_weight(name="draws", shape=(), dtype=tf.int32, initializer="zeros", trainable=False)
         self.set_counts(np.ones(self.vocabulary_size))
         super().build(input_shape)
 
@@ -55,7 +52,7 @@ class NegativeSampler(tf.keras.layers.Layer):
 
     def call(self, true):
         items = self.vocabulary_size - FIRST
-        bits = random_bits([self.count], self.seed, self.draws.assign_add(1))
+        bits = self.bits([self.count])
         numbers = tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24  # [0, 1)
         half = self.count // 2
         uniform = tf.cast(numbers[:half] * items, tf.int32)
@@ -66,7 +63,7 @@ class NegativeSampler(tf.keras.layers.Layer):
         return tf.concat([true, rows + FIRST], axis=0), tf.math.log(probability) + math.log(self.count)
 
     def get_config(self):
-        config = {"count": self.count, "vocabulary_size": self.vocabulary_size, "seed": self.seed}
+        config = {"count": self.count, "vocabulary_size": self.vocabulary_size}
         return {**super().get_config(), **config}
 
 

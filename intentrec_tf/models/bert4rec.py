@@ -14,11 +14,10 @@ from intentrec_tf.layers import (
     Dropout,
     MaskedItems,
     TimestampEmbedding,
-    TransformerEncoder,
 )
 from intentrec_tf.models.config import ModelConfig
 from intentrec_tf.models.next_item_model import NextItemModel
-from intentrec_tf.models.parts import item_embedding
+from intentrec_tf.models.parts import item_embedding, transformer
 
 layers = tf.keras.layers
 
@@ -42,15 +41,7 @@ class BERT4Rec(NextItemModel):
         embedding = item_embedding(spec, config, metadata=False)
         masked_items = MaskedItems(name="masked_items")
         positions = TimestampEmbedding(config.dim, "position", False, spec.schema.max_history, name="positions")
-        encoder = TransformerEncoder(
-            config.item_blocks,
-            config.heads,
-            config.expansion,
-            config.dropout,
-            config.attention_dropout,
-            causal=False,
-            name="item_encoder",
-        )
+        encoder = transformer(config, config.item_blocks, "item_encoder", causal=False)
 
         # --- functional graph of the network: items and which of them are hidden -> states
         item = layers.Input([None], dtype="int32", name="network.item_id")

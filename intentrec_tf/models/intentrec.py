@@ -17,11 +17,10 @@ from intentrec_tf.layers import (
     NumericScaling,
     RandomOOV,
     TimestampEmbedding,
-    TransformerEncoder,
 )
 from intentrec_tf.models.config import ModelConfig
 from intentrec_tf.models.next_item_model import NextItemModel
-from intentrec_tf.models.parts import intent_heads, intent_names, item_embedding
+from intentrec_tf.models.parts import intent_heads, intent_names, item_embedding, transformer
 
 layers = tf.keras.layers
 
@@ -97,7 +96,4 @@ def _encode(features, times, mask, config: ModelConfig, blocks: int, name: str) 
     x = layers.Dense(config.dim, name=f"{name}_input")(features)
     x = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_input_norm")(x)
     x = Dropout(config.dropout, name=f"{name}_input_dropout")(layers.Add(name=f"{name}_timed")([x, times]))
-    encoder = TransformerEncoder(
-        blocks, config.heads, config.expansion, config.dropout, config.attention_dropout, name=f"{name}_encoder"
-    )
-    return encoder(x, mask=mask)
+    return transformer(config, blocks, f"{name}_encoder")(x, mask=mask)

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
-from intentrec_tf.layers import ItemEmbedding
+from intentrec_tf.layers import ItemEmbedding, TransformerEncoder
 from intentrec_tf.models.config import ModelConfig
 
 layers = tf.keras.layers
@@ -22,6 +22,12 @@ def item_embedding(spec: DataSpec, config: ModelConfig, metadata: bool = True) -
         feature = {"name": f.name, "kind": f.kind, "size": spec.feature_size(f), "width": width}
         features.append({**feature, "minimum": minimum, "maximum": maximum})
     return ItemEmbedding(spec.items.size, config.dim, features, config.feature_dim, name="item_embedding")
+
+
+def transformer(config: ModelConfig, blocks: int, name: str, causal: bool = True) -> TransformerEncoder:
+    """An encoder of the configured form."""
+    rates = (config.dropout, config.attention_dropout)
+    return TransformerEncoder(blocks, config.heads, config.expansion, *rates, causal=causal, name=name)
 
 
 def intent_names(spec: DataSpec, config: ModelConfig) -> list[str]:

@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.inputs import keras_inputs
-from intentrec_tf.layers import AttentionMask, Dropout, RandomOOV, TimestampEmbedding, TransformerEncoder
+from intentrec_tf.layers import AttentionMask, Dropout, RandomOOV, TimestampEmbedding
 from intentrec_tf.models.config import ModelConfig
 from intentrec_tf.models.next_item_model import NextItemModel
-from intentrec_tf.models.parts import item_embedding
+from intentrec_tf.models.parts import item_embedding, transformer
 
 
 class SASRec(NextItemModel):
@@ -33,14 +33,7 @@ class SASRec(NextItemModel):
         # --- layers
         embedding = item_embedding(spec, config, metadata=False)
         positions = TimestampEmbedding(config.dim, "position", False, spec.schema.max_history, name="positions")
-        encoder = TransformerEncoder(
-            config.item_blocks,
-            config.heads,
-            config.expansion,
-            config.dropout,
-            config.attention_dropout,
-            name="item_encoder",
-        )
+        encoder = transformer(config, config.item_blocks, "item_encoder")
 
         # --- functional graph
         x = embedding(RandomOOV(config.random_oov, name="random_oov")(inputs["item_id"]))

@@ -1,7 +1,7 @@
 """Trains one of our models epoch by epoch on request.
 
 ``python -m pipelines.benchmark.intentrec_worker FOLDER`` reads ``options.json`` there (``data``, ``config``,
-``epochs``, ``together``) and speaks the protocol of :mod:`pipelines.benchmark.contestant`.
+``epochs``, ``together``) and speaks the protocol of :mod:`pipelines.benchmark.training_process`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from intentrec_tf.models import build_model
 from pipelines.benchmark.measure import peak_mb
 from pipelines.config import RunConfig
-from pipelines.evaluate import ranking_step, validation_metrics
+from pipelines.evaluate import ranking_metrics, ranking_step
 from pipelines.input_fn import evaluation_batches, training_batches
 from pipelines.prepared import PreparedData
 from pipelines.split import VALIDATION
@@ -53,23 +54,22 @@ def main(folder: Path) -> None:
     batches = training_batches(
         prepared, training.rows_per_batch, training.row_length, training.seed, training.history, options["together"]
     )
-    steps = targets = 0
-    for _, goals in batches:
-        steps += 1
-        targets += int(tf.math.count_nonzero(goals["weight"]))
+    steps = sum(1 for _ in batches)
     model.compile(optimizer=optimizer_of(training, steps), jit_compile=training.xla)
-    tell({"ready": True, "targets": targets, "peak_mb": peak_mb()})
+    tell({"ready": True, "peak_mb": peak_mb()})
     model.fit(batches.repeat(), steps_per_epoch=steps, epochs=options["epochs"], callbacks=[Turns()], verbose=0)
     sys.stdin.readline()
     start = time.perf_counter()
     held_out = evaluation_batches(prepared, VALIDATION)
-    metrics = validation_metrics(ranking_step(model, held_out), held_out)
+    step = ranking_step(model, held_out)
+    ranks = np.concatenate([step(inputs, goals)["rank"] for inputs, goals in held_out])
+    metrics = ranking_metrics(ranks)
     tell(
         {
             "seconds": time.perf_counter() - start,
-            "HR@10": metrics["hr@10"],
-            "NDCG@10": metrics["ndcg@10"],
-            "targets": sum(len(goals["item"]) for _, goals in held_out),
+            "HR@10": metrics["HR@10"],
+            "NDCG@10": metrics["NDCG@10"],
+            "targets": len(ranks),
             "peak_mb": peak_mb(),
         }
     )

@@ -1,7 +1,7 @@
 """Trains RecTools' SASRec epoch by epoch on request; runs in an environment of its own that holds no intentrec.
 
 ``python rectools_worker.py FOLDER`` reads ``options.json``, ``train.csv`` and ``held_out.csv`` there and speaks the
-protocol of :mod:`pipelines.benchmark.contestant` on standard input and output.
+protocol of :mod:`pipelines.benchmark.training_process` on standard input and output.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import Any
 
 from pipelines.benchmark import rectools_worker
 from pipelines.benchmark.components import components
-from pipelines.benchmark.contestant import Contestant
 from pipelines.benchmark.peer_environment import REQUIREMENTS, rectools_python
+from pipelines.benchmark.training_process import TrainingProcess
 from pipelines.config import RunConfig
 from pipelines.environment import provenance
 from pipelines.prepared import PreparedData
@@ -37,12 +37,17 @@ SASREC = {
     "random_oov": 0.0,
 }
 TRAINING = {"learning_rate": 1e-3, "warmup_steps": 1}
-OTHER_TRAINING: dict[str, Any] = {}
 PACKED_SHARE = 0.94  # of a packed row that holds events
 
 
 def benchmark_train(
-    prepared: PreparedData, epochs: int, other_epochs: int, peer: bool = True, seed: int = 0, say: Say = print
+    prepared: PreparedData,
+    epochs: int,
+    other_epochs: int,
+    peer: bool = True,
+    seed: int = 0,
+    xla: bool = True,
+    say: Say = print,
 ) -> dict[str, Any]:
     """Time epochs over the same targets and compare the models they lead to.
 
@@ -56,6 +61,7 @@ def benchmark_train(
         other_epochs: of each of the others.
         peer: whether RecTools takes part.
         seed: of all models.
+        xla: compile the steps of ours.
         say: receives a line per epoch.
 
     Returns:
@@ -69,7 +75,9 @@ def benchmark_train(
     per_batch = _targets(prepared) / -(-prepared.events["user_id"].nunique() // USERS_PER_BATCH)
     row_length = max(RunConfig().training.row_length, prepared.spec.schema.max_history)
     rows = max(1, round(per_batch / (row_length * PACKED_SHARE)))
-    sasrec = RunConfig.model_validate({"model": SASREC, "training": {**TRAINING, "seed": seed, "rows_per_batch": rows}})
+    sasrec = RunConfig.model_validate(
+        {"model": SASREC, "training": {**TRAINING, "seed": seed, "xla": xla, "rows_per_batch": rows}}
+    )
     turns: dict[str, list[dict[str, Any]]] = {}
     validation: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="intentrec-benchmark-") as name, ExitStack() as stack:
@@ -80,25 +88,23 @@ def benchmark_train(
         ]
         if peer:
             trio.insert(0, _rectools(prepared, sasrec, epochs, folder, rectools_python(say)))
-        for contestant in trio:
-            stack.enter_context(contestant)
+        for trainer in trio:
+            stack.enter_context(trainer)
         for epoch in range(epochs):
-            for contestant in trio:
-                _say_turn(contestant.name, epoch, contestant.epoch(), say)
-        for contestant in trio:
-            turns[contestant.name], validation[contestant.name] = contestant.turns, contestant.validation()
-            say(f"{contestant.name}: validation NDCG@10 {validation[contestant.name]['NDCG@10']:.4f}")
+            for trainer in trio:
+                _say_turn(trainer.name, epoch, trainer.epoch(), say)
+        for trainer in trio:
+            turns[trainer.name], validation[trainer.name] = trainer.turns, trainer.validation()
+            say(f"{trainer.name}: validation NDCG@10 {validation[trainer.name]['NDCG@10']:.4f}")
         stack.close()
         for variant in others:
-            config = RunConfig.model_validate(
-                {"model": {"variant": variant}, "training": {**OTHER_TRAINING, "seed": seed}}
-            )
-            with _ours(variant, prepared, config, other_epochs, folder) as contestant:
+            config = RunConfig.model_validate({"model": {"variant": variant}, "training": {"seed": seed, "xla": xla}})
+            with _ours(variant, prepared, config, other_epochs, folder) as trainer:
                 for epoch in range(other_epochs):
-                    _say_turn(variant, epoch, contestant.epoch(), say)
-                turns[variant], validation[variant] = contestant.turns, contestant.validation()
-        with _ours(f"{OURS} again", prepared, sasrec, 1, folder) as contestant:
-            repeated = contestant.epoch()["loss"] == turns[OURS][0]["loss"]
+                    _say_turn(variant, epoch, trainer.epoch(), say)
+                turns[variant], validation[variant] = trainer.turns, trainer.validation()
+        with _ours(f"{OURS} again", prepared, sasrec, 1, folder) as trainer:
+            repeated = trainer.epoch()["loss"] == turns[OURS][0]["loss"]
     say("measuring the parts of a step")
     return _record(prepared, sasrec, turns, validation, repeated, components(prepared.spec.items.size, sasrec))
 
@@ -172,16 +178,16 @@ def _padded(config: RunConfig, prepared: PreparedData) -> RunConfig:
 
 def _ours(
     name: str, prepared: PreparedData, config: RunConfig, epochs: int, folder: Path, together: bool = True
-) -> Contestant:
+) -> TrainingProcess:
     options = {"data": str(prepared.folder.resolve()), "config": config.model_dump(mode="json")}
     work = folder / name.replace(" ", "-")
     work.mkdir()
     (work / "options.json").write_text(json.dumps({**options, "epochs": epochs, "together": together}))
     command = [sys.executable, "-m", "pipelines.benchmark.intentrec_worker", str(work)]
-    return Contestant(name, command, work / "log.txt")
+    return TrainingProcess(name, command, work / "log.txt")
 
 
-def _rectools(prepared: PreparedData, config: RunConfig, epochs: int, folder: Path, python: Path) -> Contestant:
+def _rectools(prepared: PreparedData, config: RunConfig, epochs: int, folder: Path, python: Path) -> TrainingProcess:
     work = folder / "rectools"
     work.mkdir()
     for part, name in ((TRAIN, "train"), (VALIDATION, "held_out")):
@@ -199,7 +205,7 @@ def _rectools(prepared: PreparedData, config: RunConfig, epochs: int, folder: Pa
         "learning_rate": config.training.learning_rate,
     }
     (work / "options.json").write_text(json.dumps(options))
-    return Contestant(PEER, [str(python), str(Path(rectools_worker.__file__)), str(work)], work / "log.txt")
+    return TrainingProcess(PEER, [str(python), str(Path(rectools_worker.__file__)), str(work)], work / "log.txt")
 
 
 def _say_turn(name: str, epoch: int, turn: dict[str, Any], say: Say) -> None:

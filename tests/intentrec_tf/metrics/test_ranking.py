@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from intentrec_tf.metrics import hit_rate, ndcg, reciprocal_rank, target_rank, target_rank_in_chunks
+from intentrec_tf.metrics import hit_rate, ndcg, reciprocal_rank, target_rank
 from intentrec_tf.metrics.ranking import UNREACHABLE
 
 NAN, INF = float("nan"), float("inf")
 
 
+def _ranks(scores: tf.Tensor, target: tf.Tensor, *options: object) -> tf.Tensor:
+    """Of scores that are all there."""
+    return target_rank(lambda start, stop: scores[:, start:stop], scores.shape[1], target, *options)
+
+
 def _rank(scores: list[float], target: int) -> int:
-    return int(target_rank(tf.constant([scores]), tf.constant([target]))[0])
+    return int(_ranks(tf.constant([scores]), tf.constant([target]))[0])
 
 
 @pytest.mark.parametrize(("target", "rank"), [(2, 3), (3, 1), (4, 2), (5, 4)])
@@ -33,15 +38,15 @@ def test_chunks_and_exclusion_change_nothing(chunk: int) -> None:
     excluded = np.stack([rng.permutation(14)[:4] for _ in range(50)]).astype(np.int32)
     barred = scores.numpy()
     np.put_along_axis(barred, excluded, -np.inf, axis=1)
-    expected = target_rank(tf.constant(barred), target)
+    expected = _ranks(tf.constant(barred), target)
     assert len(set(expected.numpy().tolist())) > 5
-    np.testing.assert_array_equal(target_rank(scores, target, tf.constant(excluded)), expected)
-    found = target_rank_in_chunks(lambda start, stop: scores[:, start:stop], 14, target, tf.constant(excluded), chunk)
+    np.testing.assert_array_equal(_ranks(scores, target, tf.constant(excluded)), expected)
+    found = _ranks(scores, target, tf.constant(excluded), chunk)
     np.testing.assert_array_equal(found, expected)
 
 
 def test_constant_scores_give_the_worst_rank() -> None:
-    ranks = target_rank(tf.zeros([12, 14]), tf.range(2, 14))
+    ranks = _ranks(tf.zeros([12, 14]), tf.range(2, 14))
     assert ranks.numpy().tolist() == [12] * 12  # the number of candidates
     assert float(tf.reduce_mean(hit_rate(ranks, 11))) == 0
 
@@ -80,7 +85,7 @@ def test_against_ir_measures() -> None:
     rng = np.random.default_rng(0)
     scores = rng.permuted(np.tile(np.arange(32, dtype=np.float32), (40, 1)), axis=1)  # no ties
     target = rng.integers(2, 32, 40)
-    rank = target_rank(tf.constant(scores), tf.constant(target, tf.int32))
+    rank = _ranks(tf.constant(scores), tf.constant(target, tf.int32))
     qrels = [oracle.Qrel(str(q), str(t), 1) for q, t in enumerate(target)]
     run = [oracle.ScoredDoc(str(q), str(i), float(scores[q, i])) for q in range(40) for i in range(2, 32)]
     measures = [oracle.nDCG @ 10, oracle.Success @ 5, oracle.RR]

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from pipelines.benchmark import growth, peer_environment
 from pipelines.benchmark import train as train_module
-from pipelines.benchmark.contestant import Contestant
 from pipelines.benchmark.evaluate import benchmark_evaluate
 from pipelines.benchmark.growth_worker import main as grow
 from pipelines.benchmark.measure import median_seconds, peak_gflops, peak_mb
@@ -20,6 +19,7 @@ from pipelines.benchmark.pictures import plot_growth, plot_train
 from pipelines.benchmark.prepare import benchmark_prepare
 from pipelines.benchmark.synthetic import synthetic_batch, synthetic_spec
 from pipelines.benchmark.train import OURS, PEER, benchmark_train
+from pipelines.benchmark.training_process import TrainingProcess
 from pipelines.input_fn import training_batches
 from pipelines.main import main
 from pipelines.prepared import PreparedData
@@ -29,7 +29,7 @@ from pipelines.validate import DataError
 SIZES = {"dim": 8, "item_blocks": 1, "heads": 2}
 
 
-class FakePeer(Contestant):
+class FakePeer(TrainingProcess):
     """Speaks for RecTools without it."""
 
     def __init__(self) -> None:
@@ -53,10 +53,8 @@ def record(prepared_last: PreparedData) -> dict[str, Any]:
         patch.setattr(train_module, "rectools_python", lambda say: Path())
         patch.setattr(train_module, "OTHERS", ("V3",))
         patch.setattr(train_module, "SASREC", {**train_module.SASREC, **SIZES})
-        patch.setattr(train_module, "TRAINING", {**train_module.TRAINING, "xla": False})
-        patch.setattr(train_module, "OTHER_TRAINING", {"xla": False})
         patch.setattr(train_module, "components", lambda items, config: {"items": items, "parts": {}})
-        return benchmark_train(prepared_last, 2, 1, say=lambda line: None)
+        return benchmark_train(prepared_last, 2, 1, xla=False, say=lambda line: None)
 
 
 def test_the_training_record_states_what_was_promised(record: dict[str, Any], prepared_last: PreparedData) -> None:
@@ -69,7 +67,7 @@ def test_the_training_record_states_what_was_promised(record: dict[str, Any], pr
     assert "/" not in json.dumps(record["machine"])
 
 
-def test_every_contestant_has_the_same_targets(record: dict[str, Any], prepared_last: PreparedData) -> None:
+def test_every_process_has_the_same_targets(record: dict[str, Any], prepared_last: PreparedData) -> None:
     expected = record["targets_an_epoch"]
     training = prepared_last.events[prepared_last.events["split"] == TRAIN]
     limit = prepared_last.spec.schema.max_history

@@ -2,7 +2,7 @@
 
 Protocol: the process writes one line of JSON when it is ready, then one for each line it receives: ``{"seconds",
 "loss", "steps", "peak_mb"}`` after an epoch, and, for the line after its last epoch, the validation ``{"NDCG@10",
-"HR@10", "targets", "seconds", "peak_mb"}``.  Between turns it sleeps, so two contestants can alternate on one machine
+"HR@10", "targets", "seconds", "peak_mb"}``.  Between turns it sleeps, so two processes can alternate on one machine
 and neither is measured in a quieter hour than the other.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 from pipelines.validate import DataError
 
 
-class Contestant:
+class TrainingProcess:
     """One process that speaks the protocol; a context manager that ends it.
 
     Args:
@@ -34,12 +34,16 @@ class Contestant:
         self.turns: list[dict[str, Any]] = []
         self._process: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> Contestant:
+    def __enter__(self) -> TrainingProcess:
         with self.log.open("w") as log:
             self._process = subprocess.Popen(
                 self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
             )
-        self._answer()
+        try:
+            self._answer()
+        except DataError:
+            self._process.wait()
+            raise
         return self
 
     def __exit__(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.benchmark.contestant import Contestant
+from pipelines.benchmark.training_process import TrainingProcess
 from pipelines.validate import DataError
 
 WELL = """
@@ -24,42 +24,42 @@ sys.exit("out of luck")
 """
 
 
-def _contestant(program: str, folder: Path) -> Contestant:
-    return Contestant("somebody", [sys.executable, "-c", program], folder / "log.txt")
+def _process_of(program: str, folder: Path) -> TrainingProcess:
+    return TrainingProcess("somebody", [sys.executable, "-c", program], folder / "log.txt")
 
 
 def test_turns_are_kept_and_the_process_ends(tmp_path: Path) -> None:
-    with _contestant(WELL, tmp_path) as contestant:
-        assert contestant.epoch() == {"seconds": 0, "line": "go\n"}
-        contestant.epoch()
-        assert contestant.validation()["seconds"] == 2
-        process = contestant._process
-    assert [turn["seconds"] for turn in contestant.turns] == [0, 1]
+    with _process_of(WELL, tmp_path) as trainer:
+        assert trainer.epoch() == {"seconds": 0, "line": "go\n"}
+        trainer.epoch()
+        assert trainer.validation()["seconds"] == 2
+        process = trainer._process
+    assert [turn["seconds"] for turn in trainer.turns] == [0, 1]
     assert process is not None
     assert process.poll() == 0
 
 
 def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
-    with _contestant(FAILING, tmp_path) as contestant, pytest.raises(DataError, match=r"somebody: .*'out of luck'"):
-        contestant.epoch()
+    with _process_of(FAILING, tmp_path) as trainer, pytest.raises(DataError, match=r"somebody: .*'out of luck'"):
+        trainer.epoch()
 
 
 def test_a_process_that_cannot_start_says_why(tmp_path: Path) -> None:
     with (
         pytest.raises(DataError, match="No module named nowhere"),
-        Contestant("somebody", [sys.executable, "-m", "nowhere"], tmp_path / "log.txt"),
+        TrainingProcess("somebody", [sys.executable, "-m", "nowhere"], tmp_path / "log.txt"),
     ):
         pass
 
 
 def test_an_error_elsewhere_ends_the_process(tmp_path: Path) -> None:
-    contestant = _contestant(WELL, tmp_path)
+    trainer = _process_of(WELL, tmp_path)
 
     def fail() -> None:
-        with contestant:
+        with trainer:
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
-    assert contestant._process is not None
-    assert contestant._process.poll() is not None
+    assert trainer._process is not None
+    assert trainer._process.poll() is not None
