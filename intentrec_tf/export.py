@@ -49,7 +49,7 @@ class Signatures(tf.Module):
             f.name: _lookup(spec.vocabularies[f.name]) for f in spec.schema.event_features if f.kind != "numeric"
         }
         self.item_prior = tf.constant(_shares(spec.item_prior, spec.item_prior.sum()))
-        self.intent_names = sorted(spec.schema.intent_names) if model.intent_model is not None else []
+        self.intent_names = sorted(model.output["intents"])
         self.labels = {name: tf.constant(spec.intent_labels[name]) for name in self.intent_names}
         self.label_priors = {name: tf.constant(_label_shares(model, name)) for name in self.intent_names}
 
@@ -73,8 +73,7 @@ class Signatures(tf.Module):
     def item(self, exclude_item_id: tf.Tensor, **raw: tf.Tensor) -> Columns:
         """See the class; shapes and dtypes as there."""
         inputs, known = self._read(raw)
-        state = _newest(self.model(inputs, training=False)["state"])
-        predicted = tf.nn.softmax(self.model.item_logits(state))
+        predicted = self.model.item_probabilities(self.model.newest(self.model(inputs, training=False)))
         scores = tf.where(known[:, None], predicted, self.item_prior[None])
         never = [self.item_lookup.lookup(exclude_item_id), tf.fill([tf.shape(known)[0], 1], OOV)]
         if self._spec.schema.exclude_seen:

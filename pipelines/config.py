@@ -21,6 +21,8 @@ class TrainingConfig(BaseModel):
     Attributes:
         epochs: at most so many.
         learning_rate: of Adam, after a linear warm-up over ``warmup_steps`` (at most a tenth of all steps).
+        schedule: the rate afterwards: ``constant``, or ``cosine`` down to zero at the last epoch.
+        weight_decay: of AdamW, times the learning rate, on matrices and tables.
         rows_per_batch, row_length: shape of a packed batch.
         history: ``last`` (newest L transitions of a user) or ``all`` (every window of L).
         patience: epochs without a better validation NDCG@10 before training stops.
@@ -34,8 +36,10 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: int = Field(30, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(3e-3, gt=0)
     warmup_steps: int = Field(100, ge=1)
+    schedule: Literal["constant", "cosine"] = "cosine"
+    weight_decay: float = Field(0.0, ge=0)
     rows_per_batch: int = Field(16, ge=1)
     row_length: int = Field(256, ge=8)
     history: Literal["last", "all"] = "last"

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.inputs import Columns
-from intentrec_tf.metrics import hit_rate, intent_metrics, ndcg, reciprocal_rank, target_rank
+from intentrec_tf.metrics import hit_rate, intent_hits, intent_metrics, ndcg, reciprocal_rank, target_rank
 from intentrec_tf.metrics.ranking import UNREACHABLE, ScoreChunk
 from intentrec_tf.models import NextItemModel
 from intentrec_tf.vocabulary import FIRST
@@ -35,6 +35,8 @@ class Evaluation:
         metrics: system name -> metric name -> mean over targets; the model is called ``intentrec``.
         intents: intent name -> metrics of :func:`intentrec_tf.metrics.intent_metrics`.
         ranks: system name -> int32 [targets], in the order of the events.
+        intent_hits: intent name -> int8 [targets], likewise; see :func:`intentrec_tf.metrics.intent_hits`.
+        targets_per_user: int [users with a target], in the order of the events.
         targets: number of target events.
         outside_catalogue: targets whose item training never saw; every system misses them.
         without_history: events of the part that are a user's very first and so were no question.
@@ -44,6 +46,8 @@ class Evaluation:
     metrics: dict[str, dict[str, float]]
     intents: dict[str, dict[str, float]]
     ranks: dict[str, np.ndarray]
+    intent_hits: dict[str, np.ndarray]
+    targets_per_user: np.ndarray
     targets: int
     outside_catalogue: int
     without_history: int
@@ -69,7 +73,7 @@ def ranking_step(model: NextItemModel, batches: tf.data.Dataset) -> Step:
     def step(inputs: Columns, targets: Columns) -> dict[str, Any]:
         outputs = model(inputs, training=False)
         intents = {name: values[:, -1] for name, values in outputs["probabilities"].items()}
-        return {"rank": _rank(model.item_scorer(outputs["state"][:, -1]), model.spec, targets), "intents": intents}
+        return {"rank": rank_targets(model.item_scorer(model.newest(outputs)), model.spec, targets), "intents": intents}
 
     return step
 
@@ -104,7 +108,7 @@ def evaluate(
 
     @tf.function(input_signature=batches.element_spec)
     def baseline_step(inputs: Columns, targets: Columns) -> dict[str, tf.Tensor]:
-        return {name: _rank(score(inputs), model.spec, targets) for name, score in scorers.items()}
+        return {name: rank_targets(score(inputs), model.spec, targets) for name, score in scorers.items()}
 
     found: dict[str, list[np.ndarray]] = {name: [] for name in ("intentrec", *scorers)}
     probabilities: dict[str, list[np.ndarray]] = {}
@@ -123,15 +127,17 @@ def evaluate(
             probabilities.setdefault(name, []).append(values.numpy())
             labels.setdefault(name, []).append(model.intent_labels(name, targets).numpy())
         outside += int((targets["item"].numpy() < FIRST).sum())
-    order = np.argsort(np.concatenate(events)) if events else np.zeros(0, int)
+    asked = np.concatenate(events) if events else np.zeros(0, int)
+    order = np.argsort(asked)
+    users = prepared.events["user_id"].iloc[asked[order]]
+    predicted = {name: (np.concatenate(parts), np.concatenate(labels[name])) for name, parts in probabilities.items()}
     ranks = {name: np.concatenate(parts)[order] if parts else np.zeros(0, np.int32) for name, parts in found.items()}
     return Evaluation(
         metrics={name: ranking_metrics(values) for name, values in ranks.items()},
-        intents={
-            name: intent_metrics(np.concatenate(parts), np.concatenate(labels[name]))
-            for name, parts in probabilities.items()
-        },
+        intents={name: intent_metrics(*pair) for name, pair in predicted.items()},
         ranks=ranks,
+        intent_hits={name: intent_hits(*pair)[order] for name, pair in predicted.items()},
+        targets_per_user=users.groupby(users, sort=False).size().to_numpy(),
         targets=len(ranks["intentrec"]),
         outside_catalogue=outside,
         without_history=min(chosen, max_targets or chosen) - len(ranks["intentrec"]),
@@ -139,6 +145,7 @@ def evaluate(
     )
 
 
-def _rank(scores_of: ScoreChunk, spec: DataSpec, targets: Columns) -> tf.Tensor:
+def rank_targets(scores_of: ScoreChunk, spec: DataSpec, targets: Columns) -> tf.Tensor:
+    """Rank of each target among the candidates the schema allows, int32 [batch]."""
     excluded = targets["seen"] if spec.schema.exclude_seen else None
     return target_rank(scores_of, spec.items.size, targets["item"], excluded, ITEMS_AT_ONCE)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from intentrec_tf.models import NextItemModel, build_model
-from intentrec_tf.optimizers import LazyAdam
+from intentrec_tf.optimizers import LazyAdam, WarmupSchedule
 from pipelines.callbacks import EpochLog, RankingValidation, ResumableEarlyStopping, read_history
 from pipelines.config import RunConfig, TrainingConfig
 from pipelines.evaluate import ranking_step, validation_metrics
@@ -23,7 +23,11 @@ FEW_STEPS = 300
 
 
 def train(
-    prepared: PreparedData, config: RunConfig, run: RunFolder, say: Callable[[str], None] = print
+    prepared: PreparedData,
+    config: RunConfig,
+    run: RunFolder,
+    say: Callable[[str], None] = print,
+    callbacks: Sequence[tf.keras.callbacks.Callback] = (),
 ) -> NextItemModel:
     """Train, or resume, and return the model with the weights of its best validation epoch.
 
@@ -32,6 +36,7 @@ def train(
         config: model and training.
         run: where weights, logs and the backup go.
         say: receives one line per epoch and the outcome.
+        callbacks: further ones, after validation.
 
     Raises:
         DataError: ``run`` holds another run, or the data have no validation events.
@@ -71,18 +76,19 @@ def train(
         say("compiling; the first epoch takes longer")
     step = ranking_step(model, held_out)
     bar = BatchProgress(steps)
-    callbacks = [
+    ours = [
         RankingValidation(lambda: validation_metrics(step, held_out), training.validate_every),
         ResumableEarlyStopping(run.folder, training.patience),
         tf.keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False, profile_batch=0),
         EpochLog(run.history, training.epochs, say),
         bar,
+        *callbacks,
         tf.keras.callbacks.BackupAndRestore(str(run.backup)),
     ]
     # Another order packs into a row more or less; Keras would end the fit where an epoch runs out of batches.
     endless = batches.repeat()
     try:
-        model.fit(endless, steps_per_epoch=steps, epochs=training.epochs, callbacks=callbacks, verbose=0)
+        model.fit(endless, steps_per_epoch=steps, epochs=training.epochs, callbacks=ours, verbose=0)
     finally:
         bar.stop()
     model.load_weights(run.weights)
@@ -102,7 +108,7 @@ def _finished(run: RunFolder, training: TrainingConfig) -> bool:
 def optimizer_of(training: TrainingConfig, steps: int) -> tf.keras.optimizers.Optimizer:
     """Adam; the warm-up takes at most a tenth of all steps, so that a small data set gets past it."""
     warmup = min(training.warmup_steps, max(1, steps * training.epochs // 10))
-    rate = tf.keras.optimizers.schedules.PolynomialDecay(
-        training.learning_rate / warmup, warmup, training.learning_rate
-    )
-    return LazyAdam(rate, global_clipnorm=training.clip_norm)
+    last = steps * training.epochs if training.schedule == "cosine" else None
+    rate = WarmupSchedule(training.learning_rate, warmup, last)
+    decay = training.weight_decay or None
+    return LazyAdam(rate, global_clipnorm=training.clip_norm, weight_decay=decay)

@@ -121,7 +121,7 @@ def ask_keras(prepared: PreparedData, model: IntentRec) -> list[Question]:
     questions = []
     for inputs, targets in evaluation_batches(prepared, TEST, batch=64):
         outputs = model(inputs, training=False)
-        items = tf.nn.softmax(model.item_logits(outputs["state"][:, -1])).numpy()
+        items = model.item_probabilities(model.newest(outputs)).numpy()
         intents = {name: tf.nn.softmax(logits[:, -1]).numpy() for name, logits in outputs["intents"].items()}
         for i, seen in enumerate(targets["seen"].numpy()):
             found = pasts[targets["event"][i].numpy()]
@@ -265,8 +265,8 @@ def test_an_unknown_number_is_the_same_everywhere(way: Way):
     segment = tf.cast(arrays["item_id"] != "", tf.int32)
     moment = tf.constant([[question.moment]], tf.int64)
     following = tf.concat([events["timestamp"][:, 1:], moment], 1)
-    state = way.model(assemble_inputs(spec, events, segment, following), training=False)["state"][:, -1]
-    scores = tf.nn.softmax(way.model.item_logits(state)).numpy()[0]
+    outputs = way.model(assemble_inputs(spec, events, segment, following), training=False)
+    scores = way.model.item_probabilities(way.model.newest(outputs)).numpy()[0]
     without = [{k: v for k, v in e.items() if not (k == numeric[0] and np.isnan(v))} for e in past]
     for history in (past, without):
         answer = way.client.recommend(history, K, (), question.moment)

@@ -3,6 +3,8 @@
 from intentrec_tf.layers.append_question import AppendQuestion
 from intentrec_tf.layers.attention_mask import AttentionMask
 from intentrec_tf.layers.dropout import Dropout
+from intentrec_tf.layers.event_distance import EventDistance
+from intentrec_tf.layers.hide_recent import HideRecent
 from intentrec_tf.layers.intent_aggregation import IntentAggregation
 from intentrec_tf.layers.item_embedding import ItemEmbedding
 from intentrec_tf.layers.item_head import ItemHead
@@ -11,15 +13,21 @@ from intentrec_tf.layers.masked_items import MaskedItems
 from intentrec_tf.layers.negative_sampler import NegativeSampler
 from intentrec_tf.layers.numeric_scaling import NumericScaling
 from intentrec_tf.layers.random_oov import RandomOOV
+from intentrec_tf.layers.recent_rows import RecentRows
+from intentrec_tf.layers.repeat_head import RepeatHead
+from intentrec_tf.layers.segment_pool import SegmentPool
 from intentrec_tf.layers.segment_rnn import SegmentRNN
 from intentrec_tf.layers.self_attention import SelfAttention
 from intentrec_tf.layers.timestamp_embedding import TimestampEmbedding
+from intentrec_tf.layers.transformer_block import TransformerBlock
 from intentrec_tf.layers.transformer_encoder import TransformerEncoder
 
 __all__ = [
     "AppendQuestion",
     "AttentionMask",
     "Dropout",
+    "EventDistance",
+    "HideRecent",
     "IntentAggregation",
     "ItemEmbedding",
     "ItemHead",
@@ -28,8 +36,12 @@ __all__ = [
     "NegativeSampler",
     "NumericScaling",
     "RandomOOV",
+    "RecentRows",
+    "RepeatHead",
+    "SegmentPool",
     "SegmentRNN",
     "SelfAttention",
     "TimestampEmbedding",
+    "TransformerBlock",
     "TransformerEncoder",
 ]

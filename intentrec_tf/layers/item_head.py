@@ -13,6 +13,7 @@ class ItemHead(tf.keras.layers.Layer):
 
     ``similarity="dot"`` uses ``scale = 1``; ``"cosine"`` normalises both sides and uses ``scale = 1 / temperature``.
     With ``tied`` the ``v_i`` are the input's item vectors, given in the call; otherwise the head owns a table.
+    Without ``item_bias`` there are no ``b_i``.
 
     Args:
         vocabulary_size: V.
@@ -20,13 +21,14 @@ class ItemHead(tf.keras.layers.Layer):
         tied: whether item vectors are given in the call.
         similarity: ``"dot"`` or ``"cosine"``.
         temperature: of the cosine similarity.
+        item_bias: whether each item has a bias.
 
     Call arguments: ``state`` float [..., d]; ``item_vectors`` float [V, dim] when tied; ``rows`` int32 [R] to score
         only those, ``item_vectors`` then being theirs.
     Returns: float32 logits [..., V], or [..., R].
     """
 
-    def __init__(self, vocabulary_size, dim, tied=True, similarity="dot", temperature=0.05, **kwargs):
+    def __init__(self, vocabulary_size, dim, tied=True, similarity="dot", temperature=0.05, item_bias=True, **kwargs):
         super().__init__(**kwargs)
         if similarity not in ("dot", "cosine"):
             raise ValueError(f"similarity must be 'dot' or 'cosine', got {similarity!r}")
@@ -35,11 +37,13 @@ class ItemHead(tf.keras.layers.Layer):
         self.tied = tied
         self.similarity = similarity
         self.temperature = temperature
+        self.item_bias = item_bias
 
     def build(self, input_shape):
         self.query = tf.keras.layers.Dense(self.dim, name="query")
         self.query.build(input_shape)
-        self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
+        if self.item_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
         if not self.tied:
             normal = tf.keras.initializers.RandomNormal(0, 0.02)
             self.table = self.add_weight(name="table", shape=(self.vocabulary_size, self.dim), initializer=normal)
@@ -63,9 +67,12 @@ class ItemHead(tf.keras.layers.Layer):
         if self.similarity == "cosine":
             query = tf.math.l2_normalize(tf.cast(query, tf.float32), axis=-1) / self.temperature
             vectors = tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=-1)  # half precision: 0 / 0
-        bias = tf.cast(self.bias, tf.float32) if rows is None else tf.gather(tf.cast(self.bias, tf.float32), rows)
         forbidden = tf.range(self.vocabulary_size) < FIRST if rows is None else rows < FIRST
-        return query, vectors, bias + tf.cast(forbidden, tf.float32) * NEVER
+        bias = tf.cast(forbidden, tf.float32) * NEVER
+        if self.item_bias:
+            own = tf.cast(self.bias, tf.float32)
+            bias += own if rows is None else tf.gather(own, rows)
+        return query, vectors, bias
 
     def get_config(self):
         return {
@@ -75,4 +82,5 @@ class ItemHead(tf.keras.layers.Layer):
             "tied": self.tied,
             "similarity": self.similarity,
             "temperature": self.temperature,
+            "item_bias": self.item_bias,
         }

@@ -4,6 +4,8 @@
 contiguous, so padding may lie on either side, and several users share a row without seeing each other.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 
@@ -12,20 +14,50 @@ def same_segment(segment: tf.Tensor) -> tf.Tensor:
     return (segment[:, :, None] == segment[:, None, :]) & (segment > 0)[:, None, :]
 
 
-def previous_in_segment(values: tf.Tensor, segment: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The value one event earlier, and where there is one.
+def previous_in_segment(values: tf.Tensor, segment: tf.Tensor, steps: int = 1) -> tuple[tf.Tensor, tf.Tensor]:
+    """The value one event (or ``steps`` >= 1 events) earlier, and where there is one.
 
     Args:
-        values: any dtype, [batch, seq].
+        values: any dtype, [batch, seq, ...].
         segment: int32 [batch, seq].
 
     Returns:
         Shifted values (a position without predecessor keeps its own value), and bool [batch, seq] "has predecessor".
     """
-    shifted = tf.concat([values[:, :1], values[:, :-1]], axis=1)
-    before = tf.concat([tf.zeros_like(segment[:, :1]), segment[:, :-1]], axis=1)
+    shifted = tf.concat([values[:, :steps], values[:, :-steps]], axis=1)
+    before = tf.concat([tf.zeros_like(segment[:, :steps]), segment[:, :-steps]], axis=1)
     known = (segment == before) & (segment > 0)
-    return tf.where(known, shifted, values), known
+    as_values = (..., *[None] * (values.shape.rank - 2))
+    return tf.where(known[as_values], shifted, values), known
+
+
+def accumulate(
+    values: tf.Tensor, segment: tf.Tensor, combine: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
+    """Each event's value combined with those of all earlier events of its user (padding: its own value).
+
+    By doubling: what covers 1, 2, 4, ... events is combined with what lies just before it, so a row of 256 takes eight
+    passes and nothing of the size [seq, seq].
+
+    Args:
+        values: float [batch, seq, dim].
+        segment: int32 [batch, seq].
+        combine: associative and elementwise, for example ``tf.maximum``.
+
+    Returns:
+        float [batch, seq, dim].
+    """
+
+    def double(total, steps):
+        shifted, known = previous_in_segment(total, segment, steps)
+        return tf.where(known[..., None], combine(total, shifted), total), 2 * steps
+
+    if values.shape[1] is None:
+        return tf.while_loop(lambda _, steps: steps < tf.shape(segment)[1], double, (values, 1))[0]
+    steps = 1
+    while steps < values.shape[1]:
+        values, steps = double(values, steps)
+    return values
 
 
 def position_in_segment(segment: tf.Tensor) -> tf.Tensor:

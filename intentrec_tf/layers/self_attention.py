@@ -9,7 +9,7 @@ TILE = 64
 
 @tf.keras.utils.register_keras_serializable("intentrec_tf")
 class SelfAttention(tf.keras.layers.Layer):
-    """``softmax(Q K' / sqrt(d_head)) V`` over the positions the mask allows, then a projection.
+    """``softmax(Q K' / sqrt(d_head) - slopes . distances) V`` over the positions the mask allows, then a projection.
 
     Q, K and V come from one matrix product.  Forbidden logits become -1e9 (finite, so a position that sees nothing
     stays finite too).
@@ -22,15 +22,19 @@ class SelfAttention(tf.keras.layers.Layer):
         heads: number of heads; must divide the last dimension of the input.
         causal: whether the mask is causal.
         dropout: rate on the attention weights.
+        distances: how many kinds of distance lower the logits, each by a learned slope per head.
 
-    Call arguments: ``inputs`` float [batch, seq, dim], ``mask`` bool [batch, seq, seq].
+    Call arguments: ``inputs`` float [batch, seq, dim], ``mask`` bool [batch, seq, seq], ``distances``: so many floats
+        [1 or batch, seq, seq], see :class:`EventDistance`.
     Returns: float [batch, seq, dim].
 
-    Source: Vaswani et al. 2017, section 3.2; used causally as in SASRec (Kang and McAuley 2018).
+    Source: Vaswani et al. 2017, section 3.2; used causally as in SASRec (Kang and McAuley 2018); slopes on distances
+    as in ALiBi (Press et al. 2022), but learned, of log distances, and of time too.
     """
 
-    def __init__(self, heads: int = 2, causal: bool = True, dropout: float = 0.0, **kwargs):
+    def __init__(self, heads: int = 2, causal: bool = True, dropout: float = 0.0, distances: int = 0, **kwargs):
         super().__init__(**kwargs)
+        self.distances = distances
         self.heads = heads
         self.causal = causal
         self.dropout = dropout
@@ -45,9 +49,11 @@ class SelfAttention(tf.keras.layers.Layer):
         self.projection.build(input_shape)
         self.weight_dropout = Dropout(self.dropout, name="weight_dropout")
         self.weight_dropout.build(None)
+        if self.distances:
+            self.slopes = self.add_weight(name="slopes", shape=(self.distances, self.heads), initializer=_first_slopes)
         super().build(input_shape)
 
-    def call(self, inputs, mask, training=None):
+    def call(self, inputs, mask, distances=(), training=None):
         batch, seq, dim = tf.shape(inputs)[0], tf.shape(inputs)[1], inputs.shape[-1]
         qkv = tf.reshape(self.qkv(inputs), [batch, seq, 3, self.heads, dim // self.heads])
         query, key, value = tf.unstack(tf.transpose(qkv, [2, 0, 3, 1, 4]))
@@ -56,15 +62,30 @@ class SelfAttention(tf.keras.layers.Layer):
         tiles = [slice(None)]
         if self.causal and length is not None:
             tiles = [slice(start, min(start + TILE, length)) for start in range(0, length, TILE)]
+        slopes = tf.unstack(tf.cast(self.slopes, tf.float32)) if self.distances else ()
         mixed = []
         for queries in tiles:
             keys = slice(0, queries.stop)
             logits = tf.matmul(query[:, :, queries], key[:, :, keys], transpose_b=True)
-            logits = tf.where(mask[:, None, queries, keys], tf.cast(logits, tf.float32), -1e9)
+            logits = tf.cast(logits, tf.float32)
+            for slope, distance in zip(slopes, distances, strict=True):
+                logits -= slope[:, None, None] * distance[:, None, queries, keys]
+            logits = tf.where(mask[:, None, queries, keys], logits, -1e9)
             weights = self.weight_dropout(tf.cast(tf.nn.softmax(logits), value.dtype), training=training)
             mixed.append(tf.matmul(weights, value[:, :, keys]))
         mixed = tf.transpose(tf.concat(mixed, axis=2), [0, 2, 1, 3])
         return self.projection(tf.reshape(mixed, [batch, seq, dim]))
 
     def get_config(self):
-        return {**super().get_config(), "heads": self.heads, "causal": self.causal, "dropout": self.dropout}
+        return {
+            **super().get_config(),
+            "heads": self.heads,
+            "causal": self.causal,
+            "dropout": self.dropout,
+            "distances": self.distances,
+        }
+
+
+def _first_slopes(shape, dtype=None, **_):
+    """Heads start between no preference for what is near and a strong one."""
+    return tf.tile(tf.range(shape[1], dtype=dtype)[None] / shape[1], [shape[0], 1])

@@ -5,10 +5,17 @@ from __future__ import annotations
 import tensorflow as tf
 
 CHUNK = 512
+NEVER = -1e9
 
 
 def linear_cross_entropy(
-    query: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, chunk: int = CHUNK
+    query: tf.Tensor,
+    vectors: tf.Tensor,
+    bias: tf.Tensor,
+    targets: tf.Tensor,
+    weights: tf.Tensor,
+    mixture: tuple[tf.Tensor, tf.Tensor] | None = None,
+    chunk: int = CHUNK,
 ) -> tf.Tensor:
     """``weighted_cross_entropy(query @ vectors' + bias, targets, weights)``, faster and in little memory.
 
@@ -22,6 +29,8 @@ def linear_cross_entropy(
         bias: float [V]; -1e9 forbids a row.
         targets: int32 [...]; a negative target carries no label and no weight.
         weights: float [...]; 0 removes the position.
+        mixture: ``(log a, log b)``, float [...] each: the target's probability is ``a * softmax + b``, where ``b`` is
+            what another source gives it; None means ``a = 1, b = 0``.
         chunk: positions at a time; memory is ``2 * chunk * V`` floats and the vectors' gradient.
 
     Returns:
@@ -37,6 +46,8 @@ def linear_cross_entropy(
     places = -tf.shape(order)[0] % chunk
     order = tf.pad(order, [[0, places]])
     kept = tf.range(tf.shape(order)[0]) < tf.reduce_sum(tf.cast(labelled, tf.int32))
+    if mixture is not None:
+        mixture = tuple(tf.where(kept, tf.gather(tf.reshape(m, [-1]), order), 0.0) for m in mixture)
     return _chunked(
         tf.where(kept[:, None], tf.gather(query, order), 0.0),
         tf.cast(vectors, tf.float32),
@@ -44,7 +55,9 @@ def linear_cross_entropy(
         tf.where(kept, tf.gather(targets, order), 0),
         tf.where(kept, tf.gather(shares, order), 0.0),
         tf.reduce_sum(tf.cast(kept, tf.int32)),
-        chunk,
+        *(mixture or (tf.zeros([1]), tf.fill([1], NEVER))),
+        chunk=chunk,
+        mixed=mixture is not None,
     )
 
 
@@ -55,18 +68,24 @@ def _chunked(
     targets: tf.Tensor,
     shares: tf.Tensor,
     count: tf.Tensor,
+    log_a: tf.Tensor,
+    log_b: tf.Tensor,
     chunk: int,
+    mixed: bool,
 ) -> tf.Tensor:
-    """``sum_n shares_n * -log softmax(query_n @ vectors' + bias)[targets_n]`` over the first ``count`` positions.
+    """``sum_n shares_n * -log(a_n softmax(query_n @ vectors' + bias)[targets_n] + b_n)``.
 
-    The positions are a multiple of ``chunk``.
+    Over the first ``count`` positions, which are a multiple of ``chunk``.
     """
 
     @tf.custom_gradient
-    def loss_of(query: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor):
+    def loss_of(query: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor, log_a: tf.Tensor, log_b: tf.Tensor):
         size, dim = tf.shape(vectors)[0], vectors.shape[-1]
         queries = tf.reshape(query, [-1, chunk, dim])
         portions = tf.reshape(shares, [-1, chunk])
+        chosen = tf.gather(vectors, targets)
+        true = tf.reduce_sum(query * chosen, axis=-1) + tf.gather(bias, targets)
+        ahead = tf.reshape(true + log_a - log_b, [-1, chunk])  # log(a e^logit / b)
 
         def step(i, normalisers, d_query, d_vectors, d_bias):
             q = queries[i]
@@ -74,9 +93,13 @@ def _chunked(
             largest = tf.reduce_max(logits, axis=-1, keepdims=True)
             exponentials = tf.exp(logits - largest)
             total = tf.reduce_sum(exponentials, axis=-1, keepdims=True)
-            scale = portions[i][:, None] / total
+            normaliser = tf.math.log(total) + largest
+            portion = portions[i][:, None]
+            if mixed:
+                portion *= tf.sigmoid(ahead[i][:, None] - normaliser)  # the softmax's part of the probability
+            scale = portion / total
             # the softmax is `exponentials / total`; scaling the narrow side of each product spares a pass over it
-            normalisers = tf.tensor_scatter_nd_update(normalisers, [[i]], (tf.math.log(total) + largest)[None, :, 0])
+            normalisers = tf.tensor_scatter_nd_update(normalisers, [[i]], normaliser[None, :, 0])
             d_query = tf.tensor_scatter_nd_update(d_query, [[i]], (tf.matmul(exponentials, vectors) * scale)[None])
             d_vectors += tf.matmul(q * scale, exponentials, transpose_a=True)
             return i + 1, normalisers, d_query, d_vectors, d_bias + tf.matmul(scale, exponentials, transpose_a=True)
@@ -85,16 +108,18 @@ def _chunked(
         _, normalisers, d_query, d_vectors, d_bias = tf.while_loop(
             lambda i, *_: i * chunk < count, step, start, parallel_iterations=1
         )
-        chosen = tf.gather(vectors, targets)
-        losses = tf.reshape(normalisers, [-1]) - tf.reduce_sum(query * chosen, axis=-1) - tf.gather(bias, targets)
+        losses, narrow = tf.reshape(normalisers, [-1]) - true, shares
+        if mixed:
+            part = tf.sigmoid(log_a - log_b - losses)
+            losses, narrow = -tf.math.reduce_logsumexp([log_a - losses, log_b], axis=0), shares * part
 
         def gradient(upstream: tf.Tensor):
-            narrow = shares[:, None]
-            to_query = tf.reshape(d_query, [-1, dim]) - narrow * chosen
-            to_vectors = tf.transpose(d_vectors) - tf.math.unsorted_segment_sum(narrow * query, targets, size)
-            to_bias = d_bias[0] - tf.math.unsorted_segment_sum(shares, targets, size)
-            return upstream * to_query, upstream * to_vectors, upstream * to_bias
+            to_query = tf.reshape(d_query, [-1, dim]) - narrow[:, None] * chosen
+            to_vectors = tf.transpose(d_vectors) - tf.math.unsorted_segment_sum(narrow[:, None] * query, targets, size)
+            to_bias = d_bias[0] - tf.math.unsorted_segment_sum(narrow, targets, size)
+            to_mixture = (-narrow, narrow - shares) if mixed else (tf.zeros_like(log_a), tf.zeros_like(log_b))
+            return tuple(upstream * g for g in (to_query, to_vectors, to_bias, *to_mixture))
 
         return tf.reduce_sum(shares * losses), gradient
 
-    return loss_of(query, vectors, bias)
+    return loss_of(query, vectors, bias, log_a, log_b)

@@ -13,6 +13,7 @@ def sampled_cross_entropy(
     negatives: tf.Tensor,
     log_expected: tf.Tensor,
     weights: tf.Tensor,
+    mixture: tuple[tf.Tensor, tf.Tensor] | None = None,
 ) -> tf.Tensor:
     """Weighted mean of ``-log(e^s / (e^s + sum_j e^(s_j - log_expected_j)))`` with the true item's logit ``s``.
 
@@ -27,6 +28,7 @@ def sampled_cross_entropy(
         negatives: int32 [S] rows.
         log_expected: float [S].
         weights: float [N].
+        mixture: ``(log a, log b)``, float [N] each, as of :func:`linear_cross_entropy`.
 
     Returns:
         Scalar float32.
@@ -40,4 +42,7 @@ def sampled_cross_entropy(
     others = tf.matmul(query, vectors[count:], transpose_b=True) + (bias[count:] - log_expected)
     others = tf.where(targets[:, None] == negatives, -1e9, others)
     losses = tf.nn.softplus(tf.reduce_logsumexp(others, axis=-1) - true)
+    if mixture is not None:
+        log_a, log_b = mixture
+        losses = -tf.math.reduce_logsumexp([log_a - losses, log_b], axis=0)
     return weighted_mean(losses, weights)

@@ -20,14 +20,14 @@ def intent_metrics(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10
         ``ndcg`` of the ranked labels.  All NaN-free; an intent without labelled rows gives ``{"count": 0}``.
     """
     multi = labels.ndim == 2
-    kept = labels.sum(1) > 0 if multi else labels >= 0
+    hits = intent_hits(probabilities, labels)
+    kept = hits >= 0
     probabilities, labels = probabilities[kept], labels[kept]
     count = len(labels)
     if count == 0:
         return {"count": 0.0}
     truth = labels.astype(bool) if multi else np.eye(probabilities.shape[1], dtype=bool)[labels]
-    best = probabilities.argmax(1)
-    correct = truth[np.arange(count), best]
+    best, correct = probabilities.argmax(1), hits[kept] == 1
     log_p = np.log(np.clip(probabilities, 1e-12, 1.0))
     result = {
         "accuracy": float(correct.mean()),
@@ -40,6 +40,17 @@ def intent_metrics(probabilities: np.ndarray, labels: np.ndarray, bins: int = 10
     if multi:
         result["ndcg"] = _label_ndcg(probabilities, truth)
     return result
+
+
+def intent_hits(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Whether the most probable label is (among) the true one(s): int8 [n], 1 or 0; -1 for a row without a label.
+
+    Arguments as of :func:`intent_metrics`.
+    """
+    best, rows = probabilities.argmax(1), np.arange(len(labels))
+    if labels.ndim == 2:
+        return np.where(labels.sum(1) > 0, labels[rows, best] > 0, -1).astype(np.int8)
+    return np.where(labels >= 0, labels == best, -1).astype(np.int8)
 
 
 def _macro_f1(best: np.ndarray, truth: np.ndarray) -> float:

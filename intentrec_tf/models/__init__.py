@@ -7,5 +7,19 @@ from intentrec_tf.models.intentrec import IntentRec
 from intentrec_tf.models.next_item_model import NextItemModel
 from intentrec_tf.models.recurrent import Recurrent
 from intentrec_tf.models.sasrec import SASRec
+from intentrec_tf.models.transact import TransAct
+from intentrec_tf.models.transformer import Transformer
+from intentrec_tf.models.two_tower import TwoTower
 
-__all__ = ["BERT4Rec", "IntentRec", "ModelConfig", "NextItemModel", "Recurrent", "SASRec", "build_model"]
+__all__ = [
+    "BERT4Rec",
+    "IntentRec",
+    "ModelConfig",
+    "NextItemModel",
+    "Recurrent",
+    "SASRec",
+    "TransAct",
+    "Transformer",
+    "TwoTower",
+    "build_model",
+]

@@ -11,12 +11,18 @@ from intentrec_tf.models.intentrec import IntentRec
 from intentrec_tf.models.next_item_model import NextItemModel
 from intentrec_tf.models.recurrent import Recurrent
 from intentrec_tf.models.sasrec import SASRec
+from intentrec_tf.models.transact import TransAct
+from intentrec_tf.models.transformer import Transformer
+from intentrec_tf.models.two_tower import TwoTower
 
 _CLASSES: dict[str, Callable[[DataSpec, ModelConfig], NextItemModel]] = {
     **dict.fromkeys(("V0", "V1", "V2", "V3"), IntentRec),
     "SASRec": SASRec,
     "BERT4Rec": BERT4Rec,
     **dict.fromkeys(("GRU", "LSTM"), Recurrent),
+    "Transformer": Transformer,
+    "TransAct": TransAct,
+    "TwoTower": TwoTower,
 }
 
 

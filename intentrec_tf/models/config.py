@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from intentrec_tf.schema import Span
+
 
 class ModelConfig(BaseModel):
     """Size and form of a model; a baseline reads what it has use for.
@@ -13,12 +15,20 @@ class ModelConfig(BaseModel):
     Attributes:
         variant: ``V0`` item only; ``V1`` flat multi-task, one shared encoder; ``V2`` hierarchical, the intent vector
             feeds a separate item encoder; ``V3`` = V2 with the short-term interest (IntentRec, Table 2).  Baselines on
-            item ids alone: ``SASRec``, ``BERT4Rec``, and, with flat intent heads, ``GRU``, ``LSTM``.
+            item ids alone: ``SASRec``, ``BERT4Rec``, and, with flat intent heads, ``GRU``, ``LSTM``, ``Transformer``;
+            on all features but times, with flat intent heads: ``TransAct``; on items with their catalogue features:
+            ``TwoTower``, which knows no popularity.
         dim: width of encoders and item vectors.  intent_dim: width of Z.  feature_dim: width of a feature embedding.
         item_blocks, intent_blocks, short_term_blocks: Transformer blocks of the three encoders.  Only one short-term
             block keeps strictly to the window H: each further one reaches H further back.
         heads, expansion, dropout, attention_dropout: of every encoder.
+        short_term_window: H of Eq 1 in seconds or as ``1w``; null takes the schema's.
+        intents: names of the intents to predict; null takes all of the schema's.
         time_encoding: ``timestamp`` or ``position``.
+        distances: attention learns how much to prefer what is near in events and in time (:class:`EventDistance`).
+        gated: blocks with gated branches (:class:`TransformerBlock`).  Both: V0 to V3 only.
+        repeat: add a head that points at an event of the history (:class:`RepeatHead`); null: V0 to V3 have it where
+            seen items may be recommended.
         tied: score items with the input's item vectors.
         similarity, temperature: of state and item vector.
         intent_weight: lambda of Eq 4, one number, or one per intent name (missing names: 0).
@@ -28,11 +38,15 @@ class ModelConfig(BaseModel):
         negatives: items that a training step compares with the true one, shared by its batch (sampled softmax); null
             compares with the whole catalogue.  For catalogues from about 50,000 items on.
         mask_share: of a sequence, hidden in training (BERT4Rec).
+        hidden_window: of the time before the request, up to so much (seconds, or as ``24h``) is hidden in training at
+            random; null hides nothing (TransAct).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    variant: Literal["V0", "V1", "V2", "V3", "SASRec", "BERT4Rec", "GRU", "LSTM"] = "V3"
+    variant: Literal[
+        "V0", "V1", "V2", "V3", "SASRec", "BERT4Rec", "GRU", "LSTM", "Transformer", "TransAct", "TwoTower"
+    ] = "V3"
     dim: int = Field(64, ge=4)
     intent_dim: int = Field(32, ge=1)
     feature_dim: int = Field(16, ge=1)
@@ -43,7 +57,12 @@ class ModelConfig(BaseModel):
     expansion: int = Field(4, ge=1)
     dropout: float = Field(0.2, ge=0, lt=1)
     attention_dropout: float = Field(0.0, ge=0, lt=1)
+    short_term_window: Span | None = None
+    intents: tuple[str, ...] | None = None
     time_encoding: Literal["timestamp", "position"] = "timestamp"
+    distances: bool = True
+    gated: bool = True
+    repeat: bool | None = None
     tied: bool = True
     similarity: Literal["dot", "cosine"] = "dot"
     temperature: float = Field(0.05, gt=0)
@@ -53,6 +72,7 @@ class ModelConfig(BaseModel):
     random_oov: float = Field(0.01, ge=0, lt=1)
     negatives: int | None = Field(None, ge=2)
     mask_share: float = Field(0.3, gt=0, lt=1)
+    hidden_window: Span | None = 86_400
 
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> ModelConfig:

@@ -11,16 +11,13 @@ from intentrec_tf.inputs import keras_inputs
 from intentrec_tf.layers import (
     AttentionMask,
     Dropout,
+    EventDistance,
     IntentAggregation,
-    ItemEmbedding,
-    LabelEmbedding,
-    NumericScaling,
-    RandomOOV,
     TimestampEmbedding,
 )
 from intentrec_tf.models.config import ModelConfig
 from intentrec_tf.models.next_item_model import NextItemModel
-from intentrec_tf.models.parts import intent_heads, intent_names, item_embedding, transformer
+from intentrec_tf.models.parts import event_features, intent_heads, intent_names, item_embedding, transformer
 
 layers = tf.keras.layers
 
@@ -53,20 +50,23 @@ class IntentRec(NextItemModel):
         # --- functional graph
         mask = sequence_mask(inputs["segment"], timestamp=inputs["timestamp"])
         times = time(inputs["timestamp"], segment=inputs["segment"], next_timestamp=inputs.get("next_timestamp"))
-        features = _event_features(spec, config, embedding, inputs)  # F_k
+        features = event_features(spec, config, embedding, inputs)  # F_k
+        near: list[tf.Tensor] = []
+        if config.distances:
+            near = EventDistance(name="distance")(inputs["timestamp"], request_time=inputs.get("next_timestamp"))
         if config.variant == "V3":
-            recent = AttentionMask(spec.schema.short_term_window, name="short_term_mask")
+            recent = AttentionMask(config.short_term_window or spec.schema.short_term_window, name="short_term_mask")
             short_mask = recent(inputs["segment"], timestamp=inputs["timestamp"])
-            short = _encode(features, times, short_mask, config, config.short_term_blocks, "short_term")  # S_k
+            short = _encode(features, times, short_mask, near, config, config.short_term_blocks, "short_term")  # S_k
             features = layers.Concatenate(name="features")([features, short])
         outputs: dict[str, Any] = {"intents": {}, "probabilities": {}}
         if config.variant in ("V2", "V3"):
-            encoded = _encode(features, times, mask, config, config.intent_blocks, "intent")  # E_k
+            encoded = _encode(features, times, mask, near, config, config.intent_blocks, "intent")  # E_k
             outputs = intent_heads(spec, config, encoded)
             predicted = [outputs["probabilities"][name] for name in intent_names(spec, config)]
             outputs["embedding"], outputs["attention"] = aggregation(predicted)
             features = layers.Concatenate(name="features_and_intent")([features, outputs["embedding"]])
-        state = _encode(features, times, mask, config, config.item_blocks, "item")
+        state = _encode(features, times, mask, near, config, config.item_blocks, "item")
         if config.variant == "V1":
             outputs = intent_heads(spec, config, state)
 
@@ -78,22 +78,13 @@ class IntentRec(NextItemModel):
             self.intent_model = tf.keras.Model(inputs, outputs, name="intent_model")
 
 
-def _event_features(spec: DataSpec, config: ModelConfig, embedding: ItemEmbedding, inputs: dict) -> tf.Tensor:
-    """F_k: item vector and event features side by side."""
-    parts = [embedding(RandomOOV(config.random_oov, name="random_oov")(inputs["item_id"]))]
-    for f in spec.schema.event_features:
-        if f.kind == "numeric":
-            layer = NumericScaling(*spec.numeric_ranges[f.name], name=f"event.{f.name}")
-        else:
-            multi = f.kind == "multi_label"
-            layer = LabelEmbedding(spec.feature_size(f), config.feature_dim, multi, name=f"event.{f.name}")
-        parts.append(layer(inputs[f.name]))
-    return layers.Concatenate(name="event_features")(parts) if len(parts) > 1 else parts[0]
+def _encode(features, times, mask, near, config: ModelConfig, blocks: int, name: str) -> tf.Tensor:
+    """``Encoder(Norm(FC(features)) + time)`` with dropout before the encoder, float [batch, seq, dim].
 
-
-def _encode(features, times, mask, config: ModelConfig, blocks: int, name: str) -> tf.Tensor:
-    """``Encoder(Norm(FC(features)) + time)`` with dropout before the encoder, float [batch, seq, dim]."""
+    ``near``: distances that attention may prefer, see :class:`EventDistance`.
+    """
     x = layers.Dense(config.dim, name=f"{name}_input")(features)
     x = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_input_norm")(x)
     x = Dropout(config.dropout, name=f"{name}_input_dropout")(layers.Add(name=f"{name}_timed")([x, times]))
-    return transformer(config, blocks, f"{name}_encoder")(x, mask=mask)
+    encoder = transformer(config, blocks, f"{name}_encoder", distances=len(near), gated=config.gated)
+    return encoder(x, mask=mask, distances=near)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -16,7 +16,20 @@ from intentrec_tf.losses import (
 )
 from intentrec_tf.metrics.ranking import ScoreChunk
 from intentrec_tf.models.config import ModelConfig
+from intentrec_tf.models.repeats import repeat_mixture, repeat_outputs, repeats
 from intentrec_tf.vocabulary import FIRST
+
+AT_ONCE = 65_536
+
+
+class Question(NamedTuple):
+    """What the newest events ask for: ``state`` float [batch, dim]; with a repeat head also ``share`` float [batch]
+    (logit of repeating), ``pointer`` float [batch, seq] (which event) and its ``items`` int32 [batch, seq]."""
+
+    state: tf.Tensor
+    share: tf.Tensor | None = None
+    pointer: tf.Tensor | None = None
+    items: tf.Tensor | None = None
 
 
 class NextItemModel(tf.keras.Model):
@@ -38,6 +51,7 @@ class NextItemModel(tf.keras.Model):
         config: what the model is.
         inputs, outputs: of the graph.
         item_embedding: the layer that embeds the history's items.
+        item_bias: whether the item head has a bias per item.
     """
 
     intent_model: tf.keras.Model | None = None
@@ -50,15 +64,24 @@ class NextItemModel(tf.keras.Model):
         inputs: dict[str, Any],
         outputs: dict[str, Any],
         item_embedding: ItemEmbedding,
+        item_bias: bool = True,
         **kwargs: Any,
     ) -> None:
+        if repeats(spec, config):
+            outputs = {**outputs, "repeat": repeat_outputs(config, inputs, outputs, item_embedding)}
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
         self.spec = spec
         self.config = config
         self.item_embedding = item_embedding
         self.item_embedding.set_catalogue(spec.catalogue)
         self.item_head = ItemHead(
-            spec.items.size, config.dim, config.tied, config.similarity, config.temperature, name="item_head"
+            spec.items.size,
+            config.dim,
+            config.tied,
+            config.similarity,
+            config.temperature,
+            item_bias,
+            name="item_head",
         )
         self.item_head.build(outputs["state"].shape)
         if config.negatives is not None:
@@ -75,25 +98,73 @@ class NextItemModel(tf.keras.Model):
         """Logits of all items, float32 [..., V], for states [..., dim]; padding and OOV are at -1e9."""
         return self.item_head(state, item_vectors=self._output_vectors())
 
-    def item_scorer(self, state: tf.Tensor) -> ScoreChunk:
-        """:meth:`item_logits` of a range of items at a time: ``(start, stop) -> float32 [..., stop - start]``."""
+    def newest(self, outputs: dict[str, Any]) -> Question:
+        """What the last place of every history asks the item head."""
+        state = outputs["state"][:, -1]
+        if "repeat" not in outputs:
+            return Question(state)
+        repeat = outputs["repeat"]
+        return Question(state, repeat["share"][:, -1], tf.nn.softmax(repeat["pointer"][:, -1]), repeat["item_id"])
 
-        def scores(start: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
+    def item_scorer(self, question: Question) -> ScoreChunk:
+        """Scores of a range of items at a time: ``(start, stop) -> float32 [batch, stop - start]``.
+
+        They are logits, or, with a repeat head, probabilities; see :meth:`item_probabilities`.
+        """
+
+        def logits(start: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
             vectors = self.item_embedding.item_vectors(start, stop) if self.config.tied else None
-            return self.item_head(state, item_vectors=vectors, rows=tf.range(start, stop))
+            return self.item_head(question.state, item_vectors=vectors, rows=tf.range(start, stop))
 
-        return scores
+        if question.share is None:
+            return logits
+        normaliser = self._normaliser(logits, question.state)
+        new, again = tf.sigmoid(-question.share)[:, None], tf.sigmoid(question.share)[:, None] * question.pointer
+        users = tf.broadcast_to(tf.range(tf.shape(again)[0])[:, None], tf.shape(again))
+
+        def probabilities(start: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
+            scores = new * tf.exp(logits(start, stop) - normaliser)
+            inside = (question.items >= tf.maximum(start, FIRST)) & (question.items < stop)
+            place = tf.where(inside, question.items - start, 0)
+            return tf.tensor_scatter_nd_add(scores, tf.stack([users, place], axis=-1), tf.where(inside, again, 0.0))
+
+        return probabilities
+
+    def item_probabilities(self, question: Question) -> tf.Tensor:
+        """Probability of every item, float32 [batch, V]."""
+        scores = self.item_scorer(question)(0, self.spec.items.size)
+        return tf.nn.softmax(scores) if question.share is None else scores
+
+    def _normaliser(self, logits: ScoreChunk, state: tf.Tensor) -> tf.Tensor:
+        """Logarithm of the softmax's denominator, float32 [batch, 1], in bounded memory."""
+        size = self.spec.items.size
+        if size <= AT_ONCE:
+            return tf.reduce_logsumexp(logits(0, size), axis=-1, keepdims=True)
+
+        def body(start, total):
+            more = tf.reduce_logsumexp(logits(start, tf.minimum(start + AT_ONCE, size)), axis=-1)
+            return start + AT_ONCE, tf.reduce_logsumexp([total, more], axis=0)
+
+        start = (0, tf.fill([tf.shape(state)[0]], -1e30))
+        return tf.while_loop(lambda start, _: start < size, body, start, parallel_iterations=1)[1][:, None]
 
     def _output_vectors(self) -> tf.Tensor | None:
         return self.item_embedding.item_vectors() if self.config.tied else None
 
-    def item_loss(self, state: tf.Tensor, items: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    def item_loss(
+        self,
+        state: tf.Tensor,
+        items: tf.Tensor,
+        weights: tf.Tensor,
+        mixture: tuple[tf.Tensor, tf.Tensor] | None = None,
+    ) -> tf.Tensor:
         """Eq 3 for the item: over the whole catalogue, or over ``config.negatives`` sampled items.
 
         Args:
             state: float [..., dim].
             items: int32 [...] true rows; padding and OOV carry no label and no weight.
             weights: float [...].
+            mixture: of the softmax with what the repeat head gives, see :func:`linear_cross_entropy`.
 
         Returns:
             Scalar float32.
@@ -101,13 +172,15 @@ class NextItemModel(tf.keras.Model):
         targets = tf.where(items >= FIRST, items, -1)
         if self.config.negatives is None:
             query, vectors, bias = self.item_head.factors(state, self._output_vectors())
-            return linear_cross_entropy(query, vectors, bias, targets, weights)
+            return linear_cross_entropy(query, vectors, bias, targets, weights, mixture)
         targets = tf.reshape(targets, [-1])
         rows, log_expected = self.sampler(tf.maximum(targets, 0))
         vectors = self.item_embedding(rows) if self.config.tied else None
         query, vectors, bias = self.item_head.factors(tf.reshape(state, [-1, state.shape[-1]]), vectors, rows)
         negatives, weights = rows[-self.sampler.count :], tf.reshape(weights, [-1])
-        return sampled_cross_entropy(query, vectors, bias, targets, negatives, log_expected, weights)
+        if mixture is not None:
+            mixture = tf.reshape(mixture[0], [-1]), tf.reshape(mixture[1], [-1])
+        return sampled_cross_entropy(query, vectors, bias, targets, negatives, log_expected, weights, mixture)
 
     def intent_labels(self, name: str, targets: dict[str, tf.Tensor]) -> tf.Tensor:
         """True labels of one intent: int32 [...], or float [..., d_i] for a category intent (from the target item)."""
@@ -118,7 +191,10 @@ class NextItemModel(tf.keras.Model):
     def losses_of(self, outputs: dict[str, Any], targets: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Eq 3 for the item and each intent, and their total of Eq 4 under ``loss``; scalars."""
         weight = targets["weight"]
-        parts = {"item_loss": self.item_loss(outputs["state"], targets["item"], weight)}
+        mixture = None
+        if "repeat" in outputs:
+            mixture = repeat_mixture(outputs["repeat"], targets["item"])
+        parts = {"item_loss": self.item_loss(outputs["state"], targets["item"], weight, mixture)}
         total = parts["item_loss"]
         for name, logits in outputs["intents"].items():
             labels = self.intent_labels(name, targets)

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
-from intentrec_tf.layers import ItemEmbedding, TransformerEncoder
+from intentrec_tf.layers import Dropout, ItemEmbedding, LabelEmbedding, NumericScaling, RandomOOV, TransformerEncoder
 from intentrec_tf.models.config import ModelConfig
 
 layers = tf.keras.layers
@@ -24,21 +24,47 @@ def item_embedding(spec: DataSpec, config: ModelConfig, metadata: bool = True) -
     return ItemEmbedding(spec.items.size, config.dim, features, config.feature_dim, name="item_embedding")
 
 
-def transformer(config: ModelConfig, blocks: int, name: str, causal: bool = True) -> TransformerEncoder:
-    """An encoder of the configured form."""
-    rates = (config.dropout, config.attention_dropout)
-    return TransformerEncoder(blocks, config.heads, config.expansion, *rates, causal=causal, name=name)
+def transformer(
+    config: ModelConfig, blocks: int, name: str, causal: bool = True, distances: int = 0, gated: bool = False
+) -> TransformerEncoder:
+    """An encoder of the configured form; plain blocks, as the baselines' papers have them, unless asked otherwise."""
+    sizes, rates = (blocks, config.heads, config.expansion), (config.dropout, config.attention_dropout)
+    return TransformerEncoder(*sizes, *rates, causal=causal, distances=distances, gated=gated, name=name)
+
+
+def event_features(spec: DataSpec, config: ModelConfig, embedding: ItemEmbedding, inputs: dict) -> tf.Tensor:
+    """F_k: item vector and event features side by side."""
+    parts = [embedding(RandomOOV(config.random_oov, name="random_oov")(inputs["item_id"]))]
+    for f in spec.schema.event_features:
+        if f.kind == "numeric":
+            layer = NumericScaling(*spec.numeric_ranges[f.name], name=f"event.{f.name}")
+        else:
+            multi = f.kind == "multi_label"
+            layer = LabelEmbedding(spec.feature_size(f), config.feature_dim, multi, name=f"event.{f.name}")
+        parts.append(layer(inputs[f.name]))
+    return layers.Concatenate(name="event_features")(parts) if len(parts) > 1 else parts[0]
+
+
+def tower(config: ModelConfig, features: tf.Tensor, name: str) -> tf.Tensor:
+    """MLP of one hidden layer (``expansion * dim``, ReLU, dropout), then Norm: float [batch, seq, dim]."""
+    x = layers.Dense(config.expansion * config.dim, activation="relu", name=f"{name}_hidden")(features)
+    x = layers.Dense(config.dim, name=f"{name}_out")(Dropout(config.dropout, name=f"{name}_dropout")(x))
+    return layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm")(x)
 
 
 def intent_names(spec: DataSpec, config: ModelConfig) -> list[str]:
-    """Intents of the schema in alphabetical order.
+    """The intents to predict, in alphabetical order.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are none, or the configuration names one that the schema does not declare.
     """
     if not spec.schema.intents:
         raise ValueError(f"variant {config.variant} predicts intents, but schema '{spec.schema.name}' declares none")
-    return sorted(spec.schema.intent_names)
+    names = spec.schema.intent_names
+    for name in config.intents or ():
+        if name not in names:
+            raise ValueError(f"model.intents names '{name}', but schema '{spec.schema.name}' has {', '.join(names)}")
+    return sorted(names if config.intents is None else set(config.intents))
 
 
 def intent_heads(spec: DataSpec, config: ModelConfig, state: tf.Tensor) -> dict[str, Any]:
@@ -53,3 +79,8 @@ def intent_heads(spec: DataSpec, config: ModelConfig, state: tf.Tensor) -> dict[
         logits[name] = layers.Dense(len(spec.intent_labels[name]), name=f"intent.{name}")(state)
         probabilities[name] = layers.Activation(form, name=f"probability.{name}")(logits[name])
     return {"intents": logits, "probabilities": probabilities}
+
+
+def flat_heads(spec: DataSpec, config: ModelConfig, state: tf.Tensor) -> dict[str, Any]:
+    """:func:`intent_heads` where the schema has intents, else empty ``intents`` and ``probabilities``."""
+    return intent_heads(spec, config, state) if spec.schema.intents else {"intents": {}, "probabilities": {}}

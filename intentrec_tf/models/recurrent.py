@@ -11,7 +11,7 @@ from intentrec_tf.inputs import keras_inputs
 from intentrec_tf.layers import Dropout, RandomOOV, SegmentRNN
 from intentrec_tf.models.config import ModelConfig
 from intentrec_tf.models.next_item_model import NextItemModel
-from intentrec_tf.models.parts import intent_heads, item_embedding
+from intentrec_tf.models.parts import flat_heads, item_embedding
 
 
 class Recurrent(NextItemModel):
@@ -40,12 +40,10 @@ class Recurrent(NextItemModel):
         for i, rnn in enumerate(stack):
             x = rnn(Dropout(config.dropout, name=f"dropout_{i}")(x), segment=inputs["segment"])
         state = norm(x)
-        outputs: dict[str, Any] = {"intents": {}, "probabilities": {}}
-        if spec.schema.intents:
-            outputs = intent_heads(spec, config, state)
+        outputs = flat_heads(spec, config, state)
 
         super().__init__(
             spec, config, inputs, {**outputs, "state": state}, embedding, name=kwargs.pop("name", "recurrent"), **kwargs
         )
-        if spec.schema.intents:
+        if outputs["intents"]:
             self.intent_model = tf.keras.Model(inputs, outputs, name="intent_model")

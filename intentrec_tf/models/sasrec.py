@@ -11,7 +11,7 @@ from intentrec_tf.inputs import keras_inputs
 from intentrec_tf.layers import AttentionMask, Dropout, RandomOOV, TimestampEmbedding
 from intentrec_tf.models.config import ModelConfig
 from intentrec_tf.models.next_item_model import NextItemModel
-from intentrec_tf.models.parts import item_embedding, transformer
+from intentrec_tf.models.parts import flat_heads, item_embedding, transformer
 
 
 class SASRec(NextItemModel):
@@ -27,6 +27,8 @@ class SASRec(NextItemModel):
     Source: Kang and McAuley 2018.
     """
 
+    flat_intents = False  # whether there are intent heads beside the item head
+
     def __init__(self, spec: DataSpec, config: ModelConfig, **kwargs: Any) -> None:
         inputs = keras_inputs(spec)
 
@@ -40,6 +42,12 @@ class SASRec(NextItemModel):
         x = tf.keras.layers.Add(name="placed")([x, positions(inputs["timestamp"], segment=inputs["segment"])])
         x = Dropout(config.dropout, name="input_dropout")(x)
         mask = AttentionMask(name="sequence_mask")(inputs["segment"], timestamp=inputs["timestamp"])
-        outputs = {"intents": {}, "probabilities": {}, "state": encoder(x, mask=mask)}
+        state = encoder(x, mask=mask)
+        outputs: dict[str, Any] = {"intents": {}, "probabilities": {}}
+        if self.flat_intents:
+            outputs = flat_heads(spec, config, state)
 
-        super().__init__(spec, config, inputs, outputs, embedding, name=kwargs.pop("name", "sasrec"), **kwargs)
+        name = kwargs.pop("name", config.variant.lower())
+        super().__init__(spec, config, inputs, {**outputs, "state": state}, embedding, name=name, **kwargs)
+        if outputs["intents"]:
+            self.intent_model = tf.keras.Model(inputs, outputs, name="intent_model")

@@ -1,5 +1,6 @@
 """Optimisers."""
 
 from intentrec_tf.optimizers.lazy_adam import LazyAdam
+from intentrec_tf.optimizers.warmup_schedule import WarmupSchedule
 
-__all__ = ["LazyAdam"]
+__all__ = ["LazyAdam", "WarmupSchedule"]

@@ -15,7 +15,13 @@ TOP = 5
 INTENTS = ("again", "mood")
 
 
-@pytest.mark.parametrize(("variant", "intents"), [("SASRec", False), ("BERT4Rec", False), ("GRU", True)])
+@pytest.mark.parametrize(
+    ("variant", "intents"),
+    [
+        *(("SASRec", False), ("BERT4Rec", False), ("GRU", True)),
+        *(("Transformer", True), ("TransAct", True), ("TwoTower", False)),
+    ],
+)
 def test_the_saved_model_answers_as_keras_does(users: list[User], tmp_path: Path, variant: str, intents: bool) -> None:
     """Histories of 8 (a full row), 5, 3 and 1 events."""
     declared = [intent for intent in SCHEMA["intents"] if intent["name"] in INTENTS]
@@ -44,7 +50,7 @@ def test_the_saved_model_answers_as_keras_does(users: list[User], tmp_path: Path
             np.testing.assert_allclose(found[f"{name}/score"], best_first, rtol=1e-4)
 
 
-@pytest.mark.parametrize("variant", ["SASRec", "BERT4Rec", "GRU"])
+@pytest.mark.parametrize("variant", ["SASRec", "BERT4Rec", "GRU", "TransAct", "TwoTower"])
 def test_padding_on_the_right_and_no_history_at_all(users: list[User], variant: str) -> None:
     model = build_model(build_spec(), variant=variant)
     people = [*users, cut(users[0], slice(0, 0))]

@@ -53,7 +53,7 @@ def test_ranks_equal_sorting_everything(
     outside = 0
     for inputs, targets in evaluation_batches(prepared, TEST, batch=16):
         outputs = model(inputs, training=False)
-        scores = {"intentrec": model.item_logits(outputs["state"][:, -1]).numpy()}
+        scores = {"intentrec": model.item_probabilities(model.newest(outputs)).numpy()}
         scores |= {name: score(inputs)(0, size).numpy() for name, score in scorers.items()}
         items = targets["item"].numpy()
         outside += int((items < 2).sum())

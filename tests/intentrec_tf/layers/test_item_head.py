@@ -22,6 +22,20 @@ def test_contract(tied: bool, similarity: str) -> None:
     run_layer_test(ItemHead, init, STATE, (2, 3, 6), call=call, weights=3 if tied else 4)
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_contract_without_biases(tied: bool) -> None:
+    call = {"item_vectors": VECTORS} if tied else {}
+    run_layer_test(ItemHead, {**BASE, "tied": tied, "item_bias": False}, STATE, (2, 3, 6), call=call, weights=3 - tied)
+
+
+def test_without_biases_only_padding_and_oov_have_one() -> None:
+    head = ItemHead(**BASE, item_bias=False)
+    head.build(STATE.shape)
+    rows = tf.constant([4, 1, 0, 2])
+    np.testing.assert_array_equal(head.factors(STATE, VECTORS)[2], [-1e9, -1e9, 0, 0, 0, 0])
+    np.testing.assert_array_equal(head.factors(STATE, tf.gather(VECTORS, rows), rows)[2], [0, -1e9, -1e9, 0])
+
+
 def _by_hand(similarity: str) -> np.ndarray:
     head = ItemHead(4, 2, similarity=similarity, temperature=0.5)
     vectors = tf.constant([[9.0, 9], [9, 9], [3, 4], [0, 2]])

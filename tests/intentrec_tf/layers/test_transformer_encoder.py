@@ -20,6 +20,15 @@ def test_contract() -> None:
     run_layer_test(TransformerEncoder, init, X, (2, 4, 6), call={"mask": CAUSAL}, weights=2 * 12 + 2)
 
 
+def test_width_of_the_ffn() -> None:
+    run_layer_test(TransformerEncoder, {"blocks": 1, "ffn_dim": 5}, X, (2, 4, 6), call={"mask": CAUSAL})
+    for init, width in (({"ffn_dim": 5}, 5), ({"expansion": 3}, 18)):
+        layer = TransformerEncoder(1, **init)
+        layer.build(X.shape)
+        assert layer.stack[0].ffn_in.kernel.shape == (6, width)
+        assert layer.stack[0].ffn_out.kernel.shape == (width, 6)
+
+
 def test_later_events_do_not_reach_back_through_several_blocks() -> None:
     layer = TransformerEncoder(3)
     before = layer(X, CAUSAL)

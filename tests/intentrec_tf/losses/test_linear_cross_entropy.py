@@ -33,7 +33,7 @@ def _value_and_gradients(loss, *arguments: tf.Tensor) -> list[np.ndarray]:
 @pytest.mark.parametrize("compiled", [False, True])
 def test_value_and_gradients_are_those_of_the_plain_loss(chunk: int, compiled: bool) -> None:
     def ours(query: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        return linear_cross_entropy(query, vectors, bias, TARGETS, WEIGHTS, chunk)
+        return linear_cross_entropy(query, vectors, bias, TARGETS, WEIGHTS, chunk=chunk)
 
     expected = _value_and_gradients(_plain, QUERY, VECTORS, BIAS)
     run = tf.function(_graph(ours), jit_compile=compiled)
@@ -63,7 +63,7 @@ def test_left_out_positions_change_nothing_even_when_they_are_not_numbers() -> N
     wild = tf.concat([QUERY, tf.fill([3, DIM], np.nan)], 0)
     targets, weights = tf.concat([TARGETS, [2, 4, -1]], 0), tf.concat([WEIGHTS, [0.0, 0.0, 1.0]], 0)
     found = _value_and_gradients(
-        lambda q, v, b: linear_cross_entropy(q, v, b, targets, weights, 4), wild, VECTORS, BIAS
+        lambda q, v, b: linear_cross_entropy(q, v, b, targets, weights, chunk=4), wild, VECTORS, BIAS
     )
     expected = _value_and_gradients(_plain, QUERY, VECTORS, BIAS)
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
@@ -100,12 +100,36 @@ def test_all_logits_never_exist_at_once() -> None:
 
     @tf.function(jit_compile=True)
     def step(query: tf.Tensor, vectors: tf.Tensor) -> list[tf.Tensor]:
-        return _graph(lambda q, v: linear_cross_entropy(q, v, tf.zeros(size), targets, tf.ones(positions), chunk))(
-            query, vectors
-        )
+        return _graph(
+            lambda q, v: linear_cross_entropy(q, v, tf.zeros(size), targets, tf.ones(positions), chunk=chunk)
+        )(query, vectors)
 
     targets = tf.zeros([positions], tf.int32)
     program = step.experimental_get_compiler_ir(tf.ones([positions, 4]), tf.ones([size, 4]))(stage="optimized_hlo")
     shapes = {tuple(map(int, dims.split(","))) for dims in re.findall(r"f32\[([\d,]+)\]", program)}
     assert (chunk, size) in shapes
     assert max(int(np.prod(shape)) for shape in shapes) < positions * size // 2
+
+
+@pytest.mark.parametrize("chunk", [4, 64])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_mixture_is_that_of_probabilities(chunk: int, compiled: bool) -> None:
+    """``a softmax + b``, with gradients for both; some targets get nothing from the other source, some nearly all."""
+    share = tf.random.stateless_normal([N], [0, 6])
+    other = tf.where(tf.range(N) % 3 == 0, -1e9, -3 * tf.abs(tf.random.stateless_normal([N], [0, 7])))
+
+    def plain(query, vectors, bias, share, other):
+        softmax = tf.nn.softmax(tf.matmul(query, vectors, transpose_b=True) + bias)
+        probability = tf.sigmoid(-share) * tf.gather(softmax, tf.maximum(TARGETS, 0), batch_dims=1)
+        weights = tf.where(TARGETS >= 0, WEIGHTS, 0.0)
+        losses = -tf.math.log(probability + tf.sigmoid(share) * tf.exp(other))
+        return tf.reduce_sum(weights * losses) / tf.reduce_sum(weights)
+
+    def ours(query, vectors, bias, share, other):
+        mixture = tf.math.log_sigmoid(-share), tf.math.log_sigmoid(share) + other
+        return linear_cross_entropy(query, vectors, bias, TARGETS, WEIGHTS, mixture, chunk)
+
+    arguments = (QUERY, VECTORS, BIAS, share, other)
+    run = tf.function(_graph(ours), jit_compile=compiled)
+    for found, value in zip(run(*arguments), _value_and_gradients(plain, *arguments), strict=True):
+        np.testing.assert_allclose(found, value, rtol=5e-5, atol=1e-6)

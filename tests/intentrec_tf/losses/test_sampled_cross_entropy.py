@@ -132,3 +132,18 @@ def test_huge_logits_stay_finite() -> None:
         loss = _sampled(query=QUERY * 1e4)
     assert np.isfinite(loss)
     assert np.isfinite(tape.gradient(loss, QUERY)).all()
+
+
+def test_a_mixture_is_that_of_probabilities() -> None:
+    """With every item once, ``-log(a softmax + b)``."""
+    share = tf.random.stateless_normal([N], [0, 6])
+    other = tf.where(tf.range(N) % 2 == 0, -1e9, -2.0)
+    mixture = tf.math.log_sigmoid(-share), tf.math.log_sigmoid(share) + other
+    rows = tf.concat([tf.maximum(TARGETS, 0), EVERY], axis=0)
+    picked = tf.gather(VECTORS, rows), tf.gather(BIAS, rows)
+    found = sampled_cross_entropy(QUERY, *picked, TARGETS, EVERY, tf.zeros(V), WEIGHTS, mixture)
+    softmax = tf.nn.softmax(tf.matmul(QUERY, VECTORS, transpose_b=True) + BIAS)
+    probability = tf.sigmoid(-share) * tf.gather(softmax, tf.maximum(TARGETS, 0), batch_dims=1)
+    weights = tf.where(TARGETS >= 0, WEIGHTS, 0.0)
+    losses = -tf.math.log(probability + tf.sigmoid(share) * tf.exp(other))
+    assert float(found) == pytest.approx(float(tf.reduce_sum(weights * losses) / tf.reduce_sum(weights)), rel=1e-5)

@@ -13,12 +13,23 @@ from intentrec_tf import models
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.layers import item_embedding
 from intentrec_tf.losses import weighted_cross_entropy
-from intentrec_tf.models import BERT4Rec, IntentRec, ModelConfig, NextItemModel, Recurrent, SASRec
+from intentrec_tf.models import (
+    BERT4Rec,
+    IntentRec,
+    ModelConfig,
+    NextItemModel,
+    Recurrent,
+    SASRec,
+    TransAct,
+    Transformer,
+    TwoTower,
+)
 from intentrec_tf.optimizers import LazyAdam
 from intentrec_tf.vocabulary import FIRST
 from tests.support import ITEMS, User, build_model, build_spec, cut, flat, lay_out, left_padded, random_user
 
-BASELINES = ("SASRec", "BERT4Rec", "GRU", "LSTM")
+BASELINES = ("SASRec", "BERT4Rec", "GRU", "LSTM", "Transformer", "TransAct", "TwoTower")
+WITH_INTENTS = ("GRU", "LSTM", "Transformer", "TransAct")
 CLOSE = {"rtol": 2e-4, "atol": 2e-5}
 
 
@@ -38,7 +49,10 @@ def bert(baselines: dict[str, NextItemModel]) -> NextItemModel:
 
 @pytest.mark.parametrize(
     ("variant", "expected"),
-    [("V0", IntentRec), ("SASRec", SASRec), ("BERT4Rec", BERT4Rec), ("GRU", Recurrent), ("LSTM", Recurrent)],
+    [
+        *(("V0", IntentRec), ("SASRec", SASRec), ("BERT4Rec", BERT4Rec), ("GRU", Recurrent), ("LSTM", Recurrent)),
+        *(("Transformer", Transformer), ("TransAct", TransAct), ("TwoTower", TwoTower)),
+    ],
 )
 def test_the_class_of_a_variant(variant: str, expected: type) -> None:
     assert type(build_model(build_spec(intents=[]), variant=variant)) is expected
@@ -60,13 +74,15 @@ def test_recurrent_layers(variant: str, blocks: int, cell: str) -> None:
 
 
 @pytest.mark.parametrize("variant", BASELINES)
-def test_intents_of_recurrent_models_only(baselines: dict[str, NextItemModel], users: list[User], variant: str) -> None:
+def test_intents_of_models_with_heads_only(
+    baselines: dict[str, NextItemModel], users: list[User], variant: str
+) -> None:
     model = baselines[variant]
     inputs, targets = left_padded(model.spec, users)
     outputs = model(inputs)
     assert outputs["state"].shape == (4, 8, 16)
     assert not model.hierarchical
-    names = set(model.spec.schema.intent_names) if variant in ("GRU", "LSTM") else set()
+    names = set(model.spec.schema.intent_names) if variant in WITH_INTENTS else set()
     assert set(outputs["intents"]) == set(outputs["probabilities"]) == names
     assert set(model.losses_of(outputs, targets)) == {"loss", "item_loss", *(f"{name}_loss" for name in names)}
     if not names:
@@ -79,19 +95,24 @@ def test_intents_of_recurrent_models_only(baselines: dict[str, NextItemModel], u
         assert outputs["intents"][name].shape == (4, 8, len(model.spec.intent_labels[name]))
 
 
-def test_intent_heads_lie_beside_the_item_head(baselines: dict[str, NextItemModel], users: list[User]) -> None:
+@pytest.mark.parametrize(
+    ("variant", "below"), [("GRU", "rnn_0"), ("Transformer", "item_encoder"), ("TransAct", "item_encoder")]
+)
+def test_intent_heads_lie_beside_the_item_head(
+    baselines: dict[str, NextItemModel], users: list[User], variant: str, below: str
+) -> None:
     """The item loss does not train them; the intent losses train the network below."""
-    model = baselines["GRU"]
+    model = baselines[variant]
     inputs, targets = left_padded(model.spec, users)
     head = model.get_layer("intent.what").trainable_weights
-    rnn = model.get_layer("rnn_0").trainable_weights
+    network = model.get_layer(below).trainable_weights
     with tf.GradientTape(persistent=True) as tape:
         losses = model.losses_of(model(inputs), targets)
     assert tape.gradient(losses["item_loss"], head) == [None, None]
-    assert all(np.abs(gradient).max() > 0 for gradient in tape.gradient(losses["what_loss"], rnn))
+    assert all(np.abs(gradient).max() > 0 for gradient in tape.gradient(losses["what_loss"], network))
 
 
-@pytest.mark.parametrize("variant", ["GRU", "LSTM"])
+@pytest.mark.parametrize("variant", WITH_INTENTS)
 def test_without_intents_there_is_no_intent_model(users: list[User], variant: str) -> None:
     model = build_model(build_spec(intents=[]), variant=variant)
     assert model.intent_model is None
@@ -119,13 +140,15 @@ def test_padding_and_oov_never_win(baselines: dict[str, NextItemModel], users: l
         *(("V0", "attention_dropout"), ("SASRec", "attention_dropout"), ("BERT4Rec", "attention_dropout")),
         *(("SASRec", "dropout"), ("BERT4Rec", "dropout"), ("GRU", "dropout")),
         *(("SASRec", "random_oov"), ("GRU", "random_oov")),
+        *(("TransAct", option) for option in ("attention_dropout", "dropout", "random_oov")),
+        *(("TwoTower", option) for option in ("dropout", "random_oov")),
     ],
 )
 def test_what_acts_in_training_only(users: list[User], variant: str, option: str) -> None:
     spec = build_spec(event_features=[], item_features=[], intents=[], duration_weight=None)
     inputs, _ = left_padded(spec, users)
     inputs = {name: inputs[name] for name in ("segment", "item_id", "timestamp", "next_timestamp")}
-    calm = {"variant": variant, "dropout": 0, "random_oov": 0, "item_blocks": 1}
+    calm = {"variant": variant, "dropout": 0, "random_oov": 0, "item_blocks": 1, "hidden_window": None}
     for config, differs in ((calm, False), ({**calm, option: 0.8}, True)):
         model = build_model(spec, **config)
         states = [model(inputs, training=training)["state"].numpy() for training in (False, True)]
@@ -292,7 +315,7 @@ def _chain(spec: DataSpec) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
 def _learner(**config: Any) -> tuple[NextItemModel, tuple[dict, dict]]:
     tf.keras.utils.set_random_seed(1)
     spec = build_spec(event_features=[], item_features=[], intents=[], duration_weight=None)
-    size = {"dim": 16, "item_blocks": 1, "expansion": 2, "dropout": 0, "random_oov": 0}
+    size = {"dim": 16, "item_blocks": 1, "expansion": 2, "dropout": 0, "random_oov": 0, "hidden_window": None}
     model = models.build_model(spec, ModelConfig(**size, **config))
     inputs, targets = _chain(spec)
     return model, ({name: inputs[name] for name in ("segment", "item_id", "timestamp", "next_timestamp")}, targets)
@@ -311,7 +334,7 @@ def _full_loss(model: NextItemModel, batch: tuple[dict, dict]) -> float:
     return float(weighted_cross_entropy(logits, batch[1]["item"][:, -1], batch[1]["weight"][:, -1]))
 
 
-@pytest.mark.parametrize("variant", ["SASRec", "GRU"])
+@pytest.mark.parametrize("variant", ["SASRec", "GRU", "TransAct", "TwoTower"])
 def test_a_chain_of_items_is_learnt(variant: str) -> None:
     model, batch = _learner(variant=variant)
     before = _full_loss(model, batch)
@@ -331,7 +354,7 @@ def test_bert4rec_learns_the_chain_from_its_gaps() -> None:
 
 @pytest.mark.parametrize(
     ("variant", "tied", "steps", "left"),
-    [("SASRec", True, 100, 0.1), ("GRU", False, 100, 0.1), ("BERT4Rec", True, 250, 0.8)],
+    [("SASRec", True, 100, 0.1), ("GRU", False, 100, 0.1), ("BERT4Rec", True, 250, 0.8), ("TwoTower", True, 100, 0.1)],
 )
 def test_sampled_negatives_teach_it_too(
     variant: str, tied: bool, steps: int, left: float, monkeypatch: pytest.MonkeyPatch
@@ -390,7 +413,7 @@ def test_keras_evaluate_speaks_of_the_same_losses(baselines: dict[str, NextItemM
 
 def test_outputs_by_name(baselines: dict[str, NextItemModel], users: list[User]) -> None:
     """Models without intents give a state alone."""
-    for variant in ("SASRec", "BERT4Rec"):
+    for variant in ("SASRec", "BERT4Rec", "TwoTower"):
         model = baselines[variant]
         assert set(flat(model(left_padded(model.spec, users)[0]))) == {"state"}
 

@@ -175,7 +175,7 @@ def test_exclude() -> None:
     [
         ({"dimm": 3}, "Extra inputs"),
         ({"dim": 10, "heads": 4}, "heads 4 must divide dim 10"),
-        ({"variant": "V4"}, "'V0', 'V1', 'V2', 'V3', 'SASRec', 'BERT4Rec', 'GRU' or 'LSTM'"),
+        ({"variant": "V4"}, "'V0', 'V1', .* 'BERT4Rec', 'GRU', 'LSTM', 'Transformer', 'TransAct' or 'TwoTower'"),
         ({"dropout": 1.0}, "less than 1"),
     ],
 )

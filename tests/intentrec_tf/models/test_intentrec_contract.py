@@ -24,13 +24,20 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "V3-sigmoid": ({"variant": "V3", "multi_label_loss": "sigmoid", "short_term_blocks": 2}, {}),
     "V2-position": ({"variant": "V2", "time_encoding": "position"}, {}),
     "V2-no-request-time": ({"variant": "V2"}, {"request_time": False}),
-    "V0-position-no-request-time": ({"variant": "V0", "time_encoding": "position"}, {"request_time": False}),
+    "V0-position-no-request-time": (
+        {"variant": "V0", "time_encoding": "position", "distances": False, "gated": False},
+        {"request_time": False},
+    ),
+    "V3-repeats": ({"variant": "V3"}, {"exclude_seen": False}),
     "SASRec": ({"variant": "SASRec"}, {}),
     "GRU": ({"variant": "GRU"}, {}),
     "LSTM": ({"variant": "LSTM", "item_blocks": 1}, {"request_time": False}),
+    "Transformer": ({"variant": "Transformer", "item_blocks": 1}, {}),
+    "TransAct": ({"variant": "TransAct"}, {}),
+    "TwoTower": ({"variant": "TwoTower", "temperature": 0.5}, {}),
 }
-IDS_ALONE = ("SASRec", "GRU", "LSTM")
-WITHOUT_INTENTS = ("V0", "SASRec")
+IDS_ALONE = ("SASRec", "GRU", "LSTM", "Transformer", "TwoTower")
+WITHOUT_INTENTS = ("V0", "SASRec", "TwoTower")
 CLOSE = {"rtol": 2e-4, "atol": 2e-5}
 
 
@@ -96,6 +103,8 @@ def test_every_input_matters_from_its_own_step_on(model: NextItemModel, users: l
         unread.add("timestamp")
     if model.config.variant in IDS_ALONE:
         unread = {"timestamp", "action", "tags", "seconds", "next_timestamp"}
+    if model.config.variant == "TransAct":
+        unread = {"timestamp", "next_timestamp"}
     values = users[0][column].copy()
     change = {"item_id": lambda v: v % 12 + 2, "seconds": lambda v: 600 - np.nan_to_num(v, nan=-1)}
     values[4] = change.get(column, lambda v: v + 4000 if "time" in column else (v + 1) % 5)(values[4])

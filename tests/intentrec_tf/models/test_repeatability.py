@@ -48,7 +48,7 @@ def _seeds(model: NextItemModel) -> list[int]:
     return [module.seed for module in model.submodules if hasattr(module, "seed")]
 
 
-@pytest.mark.parametrize("variant", ["V3", "SASRec", "BERT4Rec", "GRU", "LSTM"])
+@pytest.mark.parametrize("variant", ["V3", "SASRec", "BERT4Rec", "GRU", "LSTM", "TransAct", "TwoTower"])
 def test_a_seed_decides_the_model(spec: DataSpec, variant: str) -> None:
     """Weights, and what dropout and masks are drawn with."""
     first, again, other = (_built(spec, seed, variant=variant) for seed in (3, 3, 4))
@@ -59,7 +59,7 @@ def test_a_seed_decides_the_model(spec: DataSpec, variant: str) -> None:
     assert _seeds(first) != _seeds(other)
 
 
-@pytest.mark.parametrize("variant", ["V3", "BERT4Rec"])
+@pytest.mark.parametrize("variant", ["V3", "BERT4Rec", "TransAct"])
 def test_a_compiled_training_repeats(spec: DataSpec, variant: str) -> None:
     """From the same weights, counts of draws included, with the same batches; one program, as compiling takes long.
 
