@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from intentrec_tf import __version__
 from intentrec_tf.data_spec import DataSpec
+from intentrec_tf.schema import Schema
 from pipelines.atomic import atomic_directory
 from pipelines.datasets import registry
 from pipelines.datasets.base import RawData
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pipelines.encode import EncodedData
 
 USERS_PER_SHARD = 2_000
+PATHS = ("raw", "events", "items", "interests", "schema_file")
 OUTPUTS = {
     *(MANIFEST, "schema.yaml", "spec.json", "catalogue.npz", "vocabulary", "sequences", "rejected.csv"),
     *("events.parquet", "items.parquet", "interests.parquet", "truth.parquet"),
@@ -47,6 +49,7 @@ class PrepareConfig(BaseModel):
         split: how to split.
         max_reject_share: largest share of a file's rows that may be rejected.
         min_interactions: items with fewer events in the whole log are left out, and counted (P2 uses 5).
+        request_time: replaces the schema's, to compare with systems that do not use it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +65,7 @@ class PrepareConfig(BaseModel):
     split: SplitConfig = SplitConfig()
     max_reject_share: float = Field(0.2, ge=0, le=1)
     min_interactions: int = Field(1, ge=1)
+    request_time: bool | None = None
 
 
 def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] = print) -> PreparedData:
@@ -102,7 +106,7 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
     for line in (*raw.sources, *raw.report.summary()):
         say(line)
     read = len(raw.events)
-    raw = _ordered(raw, config.min_interactions)
+    raw = dataclasses.replace(_ordered(raw, config.min_interactions), schema=_adapted(raw.schema, config))
     events, dropped = raw.events, read - len(raw.events)
     if dropped:
         say(f"{dropped:,} events of items with fewer than {config.min_interactions} interactions left out")
@@ -142,12 +146,21 @@ def _finished(config: PrepareConfig, out: Path) -> PreparedData | None:
         return None
     if done.manifest["request"] != _request(config):
         return None
-    if config.schema_file is None and done.manifest["schema"] != registry.packaged_schema(config.dataset).to_dict():
+    if config.schema_file is None and done.manifest["schema"] != _packaged(config).to_dict():
         return None
     for path, digest in done.manifest["inputs"].items():
         if not Path(path).is_file() or _digest(Path(path)) != digest:
             return None
     return done
+
+
+def _packaged(config: PrepareConfig) -> Schema:
+    return _adapted(registry.packaged_schema(config.dataset), config)
+
+
+def _adapted(schema: Schema, config: PrepareConfig) -> Schema:
+    """The schema with what the options replace."""
+    return schema if config.request_time is None else schema.model_copy(update={"request_time": config.request_time})
 
 
 def _foreign(out: Path) -> str | None:
@@ -168,7 +181,7 @@ def _foreign(out: Path) -> str | None:
 def _request(config: PrepareConfig) -> dict[str, Any]:
     """The options with absolute paths, so that the same words in another folder are another request."""
     values = config.model_dump(mode="json")
-    for name in ("raw", "events", "items", "interests", "schema_file"):
+    for name in PATHS:
         values[name] = str(Path(values[name]).resolve()) if values[name] else None
     return values
 
@@ -252,7 +265,7 @@ def _manifest(config: PrepareConfig, raw: RawData, spec: DataSpec, statistics: d
     inputs = {str(path.resolve()): _digest(path) for path in raw.files}
     if config.schema_file:
         inputs[str(Path(config.schema_file).resolve())] = _digest(Path(config.schema_file))
-    choices = config.model_dump(mode="json", exclude={"raw", "events", "items", "interests", "schema_file"})
+    choices = config.model_dump(mode="json", exclude={*PATHS, "request_time"})  # the schema holds the last
     content = [FORMAT, sorted(inputs.values()), raw.schema.to_dict(), choices]
     return {
         "format": FORMAT,

