@@ -13,6 +13,7 @@ import typer
 
 from intentrec_tf.schema import SchemaError
 from pipelines.benchmark.cli import app as benchmark
+from pipelines.reproduce.cli import app as reproduce
 from pipelines.validate import DataError
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
     epilog="First time here? `intentrec demo` goes the whole way on MovieLens-100K.",
 )
 app.add_typer(benchmark, name="benchmark")
+app.add_typer(reproduce, name="reproduce")
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -125,6 +127,9 @@ def prepare(
         float, typer.Option(help="Share of users with a validation event (leave-one-out).")
     ] = 1.0,
     min_interactions: Annotated[int, typer.Option(help="Leave out items with fewer events.")] = 1,
+    request_time: Annotated[
+        bool | None, typer.Option(help="Whether the moment of the question is an input, instead of the schema's word.")
+    ] = None,
     max_reject_share: Annotated[float, typer.Option(help="Fail if more of a file's rows are rejected.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Of the simulated service.")] = 0,
     size: Annotated[str | None, typer.Option(help="Of the simulated service: tiny, small, medium or large.")] = None,
@@ -155,6 +160,7 @@ def prepare(
         split=splitting,
         max_reject_share=max_reject_share,
         min_interactions=min_interactions,
+        request_time=request_time,
     )
     run_prepare(config, out, typer.echo)
 
@@ -192,6 +198,42 @@ def train(
     picture = run / "curves.png"
     plot_history(folder.history, picture)
     typer.echo(f"learning curves: {picture}")
+
+
+@app.command(
+    epilog="""Examples:
+
+`intentrec tune --data data/ml-100k --trials 20 --out tuned.yaml`
+
+`intentrec tune --data data/ml-100k --set model.variant=SASRec --search model.dropout --out sasrec.yaml`
+"""
+)
+def tune(
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="The best configuration as YAML, for 'train --config'.")],
+    config: Annotated[str, typer.Option(help="Where to start: YAML file or built-in name.")] = "default",
+    set_: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE over the configuration.")] = None,
+    search: Annotated[list[str] | None, typer.Option(help="Key to search (several times); default: the usual.")] = None,
+    trials: Annotated[int, typer.Option(help="In all.", min=1)] = 20,
+    work: Annotated[Path | None, typer.Option(help="Keeps the search (default: beside --out).")] = None,
+) -> None:
+    """Search for a configuration on the validation part with optuna; the same command again goes on."""
+    from pipelines.config import RunConfig
+    from pipelines.prepared import PreparedData
+
+    prepared = PreparedData(data)
+    base = RunConfig.read(config, _assignments(set_ or []))
+    from pipelines.tune import USUAL, write_config
+    from pipelines.tune import tune as run_tune
+
+    place = work or out.with_suffix(".tuning")
+    try:
+        best = run_tune(prepared, base, search or list(USUAL), trials, place, typer.echo)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on after the last finished trial", err=True)
+        raise typer.Exit(130) from None
+    write_config(best, out, f"{best.model.variant} for {prepared.spec.schema.name}.")
+    typer.echo(f"written: {out}")
 
 
 @app.command(epilog="Example: `intentrec evaluate --run runs/v3 --json results/v3.json`")

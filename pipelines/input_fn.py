@@ -67,7 +67,20 @@ def training_batches(
 def evaluation_batches(
     prepared: PreparedData, part: int, batch: int = 256, max_targets: int | None = None, seed: int = 0
 ) -> tf.data.Dataset:
-    """One row per target event of a part, its whole past before it: ``(inputs, targets)``.
+    """One row per target event of a part, see :func:`question_batches`.
+
+    Args:
+        part: 1 validation, 2 test.
+        max_targets: evaluate a seeded random subset of this size (all if None or larger).
+    """
+    chosen = np.flatnonzero(prepared.events["split"].to_numpy() == part)
+    if max_targets is not None and len(chosen) > max_targets:
+        chosen = np.sort(np.random.default_rng(seed).choice(chosen, max_targets, replace=False))
+    return question_batches(prepared, chosen, batch)
+
+
+def question_batches(prepared: PreparedData, chosen: np.ndarray, batch: int = 256) -> tf.data.Dataset:
+    """One row per target event, its whole past before it: ``(inputs, targets)``.
 
     Inputs are [batch, seq], left-padded, seq being the longest history of the batch, at most L.  Targets come in order
     of the length of their past, so little of a batch is padding.  Targets: ``event`` int64 [batch], the place of the
@@ -75,14 +88,10 @@ def evaluation_batches(
     entire past once (0 = padding).  The request time is the target's own time.
 
     Args:
-        part: 1 validation, 2 test.
-        max_targets: evaluate a seeded random subset of this size (all if None or larger).
+        chosen: int [any], places of the targets in ``prepared.events``; one without any past is left out.
     """
     spec, length = prepared.spec, prepared.spec.schema.max_history
     events = prepared.events
-    chosen = np.flatnonzero(events["split"].to_numpy() == part)
-    if max_targets is not None and len(chosen) > max_targets:
-        chosen = np.sort(np.random.default_rng(seed).choice(chosen, max_targets, replace=False))
     sizes = events.groupby("user_id", sort=False).size().to_numpy()
     past = chosen - np.repeat(np.r_[0, sizes.cumsum()[:-1]], sizes)[chosen]
     chosen, past = chosen[past > 0], past[past > 0]  # a target without any past is no question

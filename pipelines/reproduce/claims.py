@@ -1,0 +1,80 @@
+"""The paper's claims, each with a plain verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipelines.reproduce.comparison import ITEM, Column, Row, compare
+from pipelines.reproduce.tables import markdown, p_text
+
+LEVEL = 0.05
+_ITEM = Column(ITEM)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim on one setting.
+
+    Attributes:
+        claim: in words.
+        outcome: ``confirmed`` or ``refuted`` (p < .05), ``undecided``, or ``not run``.
+        evidence: the numbers behind it.
+    """
+
+    claim: str
+    outcome: str
+    evidence: str
+
+
+def verdicts(rows: dict[str, Row], window: str, intents: list[str]) -> list[Verdict]:
+    """All claims on one setting.
+
+    Args:
+        rows: by system name.
+        window: name of V3 with the data set's own window, e.g. ``V3, 1 week``.
+        intents: names of the data set's intents; with several, each should have a row "V3, only ...".
+    """
+    found = [
+        _pair("The hierarchy helps the item (V2 over V1)", rows, "V2", "V1"),
+        _pair("Short-term interest helps the item (V3 over V2)", rows, window, "V2"),
+        _pair("Intents help the item (V3 over V0)", rows, window, "V0"),
+        _pair("IntentRec beats TransAct", rows, window, "TransAct"),
+    ]
+    if "action_type" in intents and len(intents) > 1:
+        found.append(_action_type(rows, intents))
+    return found
+
+
+def verdict_table(found: list[Verdict]) -> str:
+    """As Markdown."""
+    return markdown(["claim", "verdict", "evidence"], [[v.claim, f"**{v.outcome}**", v.evidence] for v in found])
+
+
+def _pair(claim: str, rows: dict[str, Row], better: str, worse: str) -> Verdict:
+    if better not in rows or worse not in rows:
+        return Verdict(claim, "not run", "")
+    difference = compare(rows[better], rows[worse], _ITEM)
+    assert difference is not None
+    means = f"{ITEM} {rows[better].mean(_ITEM):.4f} against {rows[worse].mean(_ITEM):.4f}"
+    evidence = f"{means} ({difference.relative:+.2f}%, p {p_text(difference.p_value)})"
+    return Verdict(claim, _outcome(difference.relative, difference.p_value), evidence)
+
+
+def _action_type(rows: dict[str, Row], intents: list[str]) -> Verdict:
+    claim = "Of single intents, the action type helps the item most"
+    heads = {name: rows[f"V3, only {name}"] for name in intents if f"V3, only {name}" in rows}
+    if len(heads) < len(intents):
+        return Verdict(claim, "not run", "")
+    means = {name: row.mean(_ITEM) or 0.0 for name, row in heads.items()}
+    rival = max((name for name in means if name != "action_type"), key=lambda name: means[name])
+    difference = compare(heads["action_type"], heads[rival], _ITEM)
+    assert difference is not None
+    evidence = ", ".join(f"{name} {mean:.4f}" for name, mean in sorted(means.items(), key=lambda pair: -pair[1]))
+    evidence += f" (against {rival}: p {p_text(difference.p_value)})"
+    return Verdict(claim, _outcome(difference.relative, difference.p_value), evidence)
+
+
+def _outcome(relative: float, p_value: float) -> str:
+    if not p_value < LEVEL:  # also without any target, where it is NaN
+        return "undecided"
+    return "confirmed" if relative > 0 else "refuted"

@@ -1,0 +1,183 @@
+"""``intentrec reproduce``: the paper's tables and figures, and our own ablations, run by run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.validate import DataError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="The paper's tables and figures on public data; an interrupted one goes on where it was.",
+    epilog="Example: `intentrec reproduce table2 --dataset foursquare-nyc --raw ~/foursquare-nyc --seeds 0,1,2`",
+)
+DatasetOption = Annotated[str, typer.Option("--dataset", help="Name from 'intentrec data'.")]
+ProtocolOption = Annotated[str | None, typer.Option("--protocol", help="T, P2, P3 or S3; default: the usual one.")]
+RawOption = Annotated[str | None, typer.Option("--raw", help="Folder of the raw data, if it is not found by itself.")]
+SeedsOption = Annotated[str, typer.Option("--seeds", help="Numbers joined by commas.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Of the run that is looked at.")]
+WorkOption = Annotated[Path, typer.Option("--work", help="Prepared data and weights (large).")]
+ResultsOption = Annotated[Path, typer.Option("--results", help="Records, tables and pictures (small).")]
+RequestOption = Annotated[
+    bool | None, typer.Option("--request-time/--no-request-time", help="Whether models may know the moment asked for.")
+]
+WORK, RESULTS = Path("runs/reproduce"), Path("results")
+HELP = {
+    "table1": "IntentRec and V0 beside LSTM, GRU, Transformer, SASRec, BERT4Rec, TransAct and a two-tower control.",
+    "table2": "V0, V1 (flat), V2 (hierarchy), V3 (short-term interest of a month, a week).",
+    "table3": "V3 with one intent at a time.",
+    "windows": "V3 with H of an hour, a day, a week, a month, and V2, which has none.",
+    "weights": "V3 with other weights of the intents' losses.",
+    "times": "V3 with positions by timestamps or order, with and without attention by distance.",
+}
+
+
+def _add(table: str) -> None:
+    @app.command(
+        name=table,
+        help=HELP[table],
+        epilog=f"Example: `intentrec reproduce {table} --dataset movielens-100k --seeds 0,1,2`",
+    )
+    def command(
+        dataset: DatasetOption,
+        protocol: ProtocolOption = None,
+        seeds: SeedsOption = "0",
+        raw: RawOption = None,
+        request_time: RequestOption = None,
+        only: Annotated[str | None, typer.Option(help="Rows to run, joined by ';' (default: all).")] = None,
+        work: WorkOption = WORK,
+        results: ResultsOption = RESULTS,
+        again: Annotated[bool, typer.Option("--again", help="Replace runs of another configuration.")] = False,
+    ) -> None:
+        from pipelines.reproduce.protocols import Setting
+        from pipelines.reproduce.reproduce import reproduce_table
+        from pipelines.reproduce.runs import Places
+
+        setting = Setting.of(dataset, protocol, request_time, raw)
+        rows = [name.strip() for name in only.split(";") if name.strip()] if only else None
+        places = Places(work, results / "runs")
+        with _resumable():
+            typer.echo(reproduce_table(table, setting, _numbers(seeds), places, rows, again, typer.echo))
+
+
+for _table in HELP:
+    _add(_table)
+
+
+@app.command(epilog="Example: `intentrec reproduce robustness --dataset foursquare-nyc`")
+def robustness(
+    dataset: DatasetOption,
+    protocol: ProtocolOption = None,
+    seed: SeedOption = 0,
+    raw: RawOption = None,
+    request_time: RequestOption = None,
+    work: WorkOption = WORK,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Replace the intents that Z is made of by uniform, shuffled and true ones: what becomes of the items?"""
+    from pipelines.reproduce.protocols import Setting
+    from pipelines.reproduce.reports import robustness_report
+    from pipelines.reproduce.runs import Places
+
+    setting = Setting.of(dataset, protocol, request_time, raw)
+    with _resumable():
+        typer.echo(robustness_report(setting, seed, Places(work, results / "runs"), results, typer.echo))
+
+
+@app.command(epilog="Example: `intentrec reproduce shift --dataset movielens-1m --seeds 0`")
+def shift(
+    dataset: DatasetOption,
+    protocol: ProtocolOption = None,
+    seeds: SeedsOption = "0",
+    raw: RawOption = None,
+    request_time: RequestOption = None,
+    work: WorkOption = WORK,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Accuracy on the first, second and third event after a change of interest, for V0 to V3 with every H."""
+    from pipelines.reproduce.protocols import Setting
+    from pipelines.reproduce.reports import shift_report
+    from pipelines.reproduce.runs import Places
+
+    setting = Setting.of(dataset, protocol, request_time, raw)
+    with _resumable():
+        typer.echo(shift_report(setting, _numbers(seeds), Places(work, results / "runs"), results, typer.echo))
+
+
+@app.command(epilog="Example: `intentrec reproduce figure6 --dataset foursquare-nyc`")
+def figure6(
+    dataset: DatasetOption,
+    protocol: ProtocolOption = None,
+    seed: SeedOption = 0,
+    raw: RawOption = None,
+    request_time: RequestOption = None,
+    work: WorkOption = WORK,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Group training users by V3's intent vector Z, name the groups by their intents, and draw them."""
+    from pipelines.reproduce.figure6 import draw_figure6
+    from pipelines.reproduce.protocols import Setting
+    from pipelines.reproduce.runs import Places
+
+    setting = Setting.of(dataset, protocol, request_time, raw)
+    with _resumable():
+        typer.echo(f"written: {draw_figure6(setting, seed, Places(work, results / 'runs'), results, typer.echo)}")
+
+
+@app.command(epilog="Example: `intentrec reproduce figure7 --dataset movielens-100k --users 42,196`")
+def figure7(
+    dataset: DatasetOption,
+    protocol: ProtocolOption = None,
+    seed: SeedOption = 0,
+    raw: RawOption = None,
+    request_time: RequestOption = None,
+    users: Annotated[str | None, typer.Option(help="Ids joined by commas (default: four who differ most).")] = None,
+    work: WorkOption = WORK,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Draw which intents mattered to V3 for a few users, beside their last events."""
+    from pipelines.reproduce.figure7 import draw_figure7
+    from pipelines.reproduce.protocols import Setting
+    from pipelines.reproduce.runs import Places
+
+    setting = Setting.of(dataset, protocol, request_time, raw)
+    chosen = [user.strip() for user in users.split(",")] if users is not None else None
+    places = Places(work, results / "runs")
+    with _resumable():
+        typer.echo(f"written: {draw_figure7(setting, seed, places, results, typer.echo, chosen)}")
+
+
+@app.command(epilog="Example: `intentrec reproduce page`")
+def page(results: ResultsOption = RESULTS) -> None:
+    """Write results/README.md and the pictures of its tables from the records."""
+    from pipelines.reproduce.page import write_page
+    from pipelines.reproduce.pictures import draw_tables
+
+    draw_tables(results)
+    typer.echo(f"written: {write_page(results)}")
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Say, when interrupted, that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on where it was", err=True)
+        raise typer.Exit(130) from None
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        numbers = [int(word) for word in text.split(",")]
+        if not all(0 <= number < 2**32 for number in numbers):
+            raise ValueError
+    except ValueError:
+        raise DataError(f"--seeds {text}: is not a list of whole numbers from 0 on; write for example 0,1,2.") from None
+    return list(dict.fromkeys(numbers))

@@ -1,0 +1,64 @@
+"""Reports on trained runs: made, kept as JSON and Markdown, and shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.atomic import atomic_text
+from pipelines.environment import provenance
+from pipelines.report import write_record
+from pipelines.reproduce.comparison import Row
+from pipelines.reproduce.protocols import Setting
+from pipelines.reproduce.robustness import REPLACEMENTS, robustness
+from pipelines.reproduce.runs import Places, Say, prepared_data, run_once, trained
+from pipelines.reproduce.shift import DEFINITION, shift_table
+from pipelines.reproduce.systems import System, own_v3, systems_of
+from pipelines.reproduce.tables import markdown
+
+
+def robustness_report(setting: Setting, seed: int, places: Places, results: Path, say: Say) -> str:
+    """Item metrics of V2 and V3 with replaced intents; trains what is missing.
+
+    Returns:
+        Markdown, also kept in ``results/robustness``.
+    """
+    prepared = prepared_data(setting, places, say)
+    systems = [System("V2", {"variant": "V2"}), own_v3(prepared.spec.schema)]
+    found: dict[str, Any] = {}
+    for system in systems:
+        folder, _ = trained(setting, system, seed, places, say)
+        model, prepared, _ = folder.load_model()
+        found[system.name] = robustness(model, prepared)
+    header = ["intents that Z is made of", *(f"{name} {metric}" for name in found for metric in found[name]["true"])]
+    rows = [
+        [f"{kind}: {words}", *(f"{value:.4f}" for name in found for value in found[name][kind].values())]
+        for kind, words in REPLACEMENTS.items()
+    ]
+    title = f"**Error propagation** (seed {seed}): the intents of the question replaced, V2 and V3 as trained."
+    text = f"{title}\n\n{markdown(header, rows)}\n"
+    _keep(results / "robustness", setting, text, {"fingerprint": prepared.fingerprint, "seed": seed, "metrics": found})
+    return text
+
+
+def shift_report(setting: Setting, seeds: list[int], places: Places, results: Path, say: Say) -> str:
+    """NDCG@10 after a change of interest for V0 to V3; makes the runs that are missing.
+
+    Returns:
+        Markdown, also kept in ``results/shift``.
+    """
+    prepared = prepared_data(setting, places, say)
+    schema = prepared.spec.schema
+    systems = {s.name: s for table in ("table2", "windows") for s in systems_of(table, schema)}
+    rows = [Row([run_once(setting, system, seed, places, say) for seed in seeds]) for system in systems.values()]
+    header, lines = shift_table(rows, prepared)
+    title = f"**Change of interest**: NDCG@10 by how long ago it was (targets in brackets). {DEFINITION}"
+    text = f"{title}\n\n{markdown(header, lines)}\n"
+    record = {"fingerprint": prepared.fingerprint, "seeds": seeds, "header": header, "rows": lines}
+    _keep(results / "shift", setting, text, record)
+    return text
+
+
+def _keep(folder: Path, setting: Setting, text: str, record: dict[str, Any]) -> None:
+    write_record({"setting": setting.name, **record, **provenance()}, folder / f"{setting.name}.json")
+    atomic_text(folder / f"{setting.name}.md", text)

@@ -1,0 +1,62 @@
+"""All runs of a table, and the table."""
+
+from __future__ import annotations
+
+from pipelines.reproduce.comparison import Row
+from pipelines.reproduce.protocols import Setting
+from pipelines.reproduce.runs import Places, Say, prepared_data, run_once
+from pipelines.reproduce.systems import System, systems_of
+from pipelines.reproduce.tables import table_page
+from pipelines.validate import DataError
+
+
+def reproduce_table(
+    table: str,
+    setting: Setting,
+    seeds: list[int],
+    places: Places,
+    only: list[str] | None = None,
+    again: bool = False,
+    say: Say = print,
+) -> str:
+    """Make every missing run of a table, seed by seed, and return the table as Markdown.
+
+    Args:
+        table: key of :data:`pipelines.reproduce.systems.TABLES`.
+        setting: data and protocol.
+        seeds: of initial weights, order and dropout.
+        places: where weights and records go.
+        only: names of the rows wanted; None wants all.
+        again: replace runs of another configuration or other data.
+        say: receives a line per run and epoch.
+
+    Raises:
+        DataError: an unknown table or row, unusable data, or a record of another configuration.
+    """
+    prepared = prepared_data(setting, places, say)
+    systems = _chosen(systems_of(table, prepared.spec.schema), only)
+    records: dict[str, list[dict]] = {system.name: [] for system in systems}
+    total = len(seeds) * len(systems)
+    for i, (seed, system) in enumerate((seed, system) for seed in seeds for system in systems):
+        title = f"run {i + 1} of {total}: {system.name}, seed {seed}, {setting.name}"
+        if not places.record(setting, system, seed).is_file():
+            say(title)
+        record = run_once(setting, system, seed, places, say, again)
+        records[system.name].append(record)
+        metrics = record["metrics"]
+        say(f"{title}: HR@10 {metrics['HR@10']:.4f}, NDCG@10 {metrics['NDCG@10']:.4f}")
+    try:
+        rows = [Row(group) for group in records.values()]
+    except ValueError as error:
+        raise DataError(f"{places.results / setting.name}: {error}.") from None
+    return table_page(table, rows)
+
+
+def _chosen(systems: list[System], only: list[str] | None) -> list[System]:
+    if only is None:
+        return systems
+    names = [system.name for system in systems]
+    for name in only:
+        if name not in names:
+            raise DataError(f"--only {name}: is no row of this table; its rows are {'; '.join(names)}.")
+    return [system for system in systems if system.name in only]

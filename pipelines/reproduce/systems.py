@@ -1,0 +1,95 @@
+"""The rows of the paper's tables, and of our own ablations, as changes of a configuration."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from intentrec_tf.durations import format_span
+from intentrec_tf.schema import Schema
+from pipelines.validate import DataError
+
+HOUR, DAY, WEEK, MONTH = 3_600, 86_400, 604_800, 30 * 86_400
+SPANS = {HOUR: "1 hour", DAY: "1 day", WEEK: "1 week", MONTH: "1 month"}
+BASELINES = ("LSTM", "GRU", "Transformer", "SASRec", "BERT4Rec", "TransAct", "TwoTower")
+TABLES = {
+    "table1": "IntentRec (V3) and V0 beside the baselines",
+    "table2": "what each part of the hierarchy adds: V0 to V3",
+    "table3": "one intent at a time: which of them helps the item",
+    "windows": "the short-term window H: none, an hour, a day, a week, a month",
+    "weights": "lambda, the weight of the intents' losses",
+    "times": "positions by timestamps, by order, and attention by distance",
+}
+
+
+@dataclass(frozen=True)
+class System:
+    """One row: a name and what it changes in the ``model`` part of the configuration.
+
+    Attributes:
+        name: as the tables print it, unique within a data set.
+        changes: of :class:`ModelConfig`; always with ``variant``.
+    """
+
+    name: str
+    changes: dict[str, Any] = field(hash=False)
+
+    @property
+    def variant(self) -> str:
+        """Of the model."""
+        variant: str = self.changes["variant"]
+        return variant
+
+    @property
+    def slug(self) -> str:
+        """For file names."""
+        return re.sub(r"[^a-z0-9.]+", "-", self.name.lower()).strip("-")
+
+
+def systems_of(table: str, schema: Schema) -> list[System]:
+    """The rows of a table for a data set, in the paper's order.
+
+    Raises:
+        DataError: unknown table, or one that needs intents for a schema without any.
+    """
+    if table not in TABLES:
+        raise DataError(f"unknown table '{table}'; choose one of {', '.join(TABLES)}.")
+    if not schema.intents:
+        raise DataError(f"schema '{schema.name}' declares no intents, so there is nothing to reproduce.")
+    best = own_v3(schema)
+    window = best.changes["short_term_window"]
+    plain = {name: System(name, {"variant": name}) for name in (*BASELINES, "V0", "V1", "V2")}
+    if table == "table1":
+        return [*(plain[name] for name in BASELINES), plain["V0"], best]
+    if table == "table2":
+        return [plain["V0"], plain["V1"], plain["V2"], *_windows(window, (MONTH, WEEK))]
+    if table == "table3":
+        single = [System(f"V3, only {name}", {**best.changes, "intents": [name]}) for name in schema.intent_names]
+        return [plain["V0"], *(single if len(single) > 1 else []), best]
+    if table == "windows":
+        return [plain["V2"], *_windows(window, (HOUR, DAY, WEEK, MONTH))]
+    if table == "weights":
+        others = [System(f"V3, lambda {x:g}", {**best.changes, "intent_weight": x}) for x in (0.03, 0.1, 1.0, 3.0)]
+        return [*others[:2], best, *others[2:]]
+    return [
+        System("V3, order instead of time", {**best.changes, "time_encoding": "position", "distances": False}),
+        System("V3, timestamps only", {**best.changes, "time_encoding": "timestamp", "distances": False}),
+        System("V3, order and distances", {**best.changes, "time_encoding": "position", "distances": True}),
+        System("V3, timestamps and distances", {**best.changes, "time_encoding": "timestamp", "distances": True}),
+    ]
+
+
+def own_v3(schema: Schema) -> System:
+    """V3 with the data set's own window, a week if the schema names none."""
+    return short_term(schema.short_term_window or WEEK)
+
+
+def short_term(window: int) -> System:
+    """V3 with a window of so many seconds."""
+    return System(f"V3, {SPANS.get(window, format_span(window))}", {"variant": "V3", "short_term_window": window})
+
+
+def _windows(own: int, usual: tuple[int, ...]) -> list[System]:
+    """V3 with the usual windows and the data set's own, longest last."""
+    return [short_term(window) for window in sorted({own, *usual})]
