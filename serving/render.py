@@ -118,8 +118,9 @@ def render_intents(prediction: IntentPrediction, canvas: Canvas | None = None, l
     weights = [ScoredLabel(name, weight) for name, weight in prediction.attention.items()]
     blocks: list[tuple[str, Sequence[ScoredLabel]]] = [
         *((f"Intent {name}:", labels[:limit]) for name, labels in prediction.intents.items()),
-        ("Attention (how much each intent counts):", sorted(weights, key=lambda entry: -entry.score)),
     ]
+    if weights:
+        blocks.append(("Attention (how much each intent counts):", sorted(weights, key=lambda entry: -entry.score)))
     name_width = _name_width(canvas, [_name(entry) for _, entries in blocks for entry in entries], _PERCENT_ROOM)
     texts = []
     for heading, entries in blocks:

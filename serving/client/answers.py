@@ -17,7 +17,8 @@ _LABEL, _SCORE = "/label", "/score"
 def read_intents(outputs: Mapping[str, NDArray[Any]], version: int) -> tuple[IntentPrediction, ...]:
     """Outputs of `intent`: `<name>/label` and `/score` `[B, d_i]`, `attention` `[B, M]`, `embedding`.
 
-    Attention is in the alphabetical order of the intents' names; the embedding is `[B, d]`.
+    Attention is in the alphabetical order of the intents' names; the embedding is `[B, d]`.  Models whose intents feed
+    nothing have neither.
 
     Raises:
         ServerError: an output is missing or of another shape.
@@ -27,9 +28,11 @@ def read_intents(outputs: Mapping[str, NDArray[Any]], version: int) -> tuple[Int
         raise ServerError(
             f"Version {version}'s signature 'intent' names no '<intent>/label', so export the model again."
         )
-    attention = _output(outputs, "attention", "intent", version)
-    embedding = _output(outputs, "embedding", "intent", version)
-    if attention.shape[1] != len(names):
+    attention, embedding = None, None
+    if "attention" in outputs or "embedding" in outputs:
+        attention = _output(outputs, "attention", "intent", version)
+        embedding = _output(outputs, "embedding", "intent", version)
+    if attention is not None and attention.shape[1] != len(names):
         raise ServerError(
             f"Version {version} returned {attention.shape[1]} attention weights for the intents {names}, "
             f"so export the model again."
@@ -44,11 +47,11 @@ def read_intents(outputs: Mapping[str, NDArray[Any]], version: int) -> tuple[Int
                 )
                 for name, (labels, scores) in pairs.items()
             },
-            attention={name: float(weight) for name, weight in zip(names, attention[row], strict=True)},
-            embedding=embedding[row].astype(np.float32),
+            attention={} if attention is None else dict(zip(names, attention[row].astype(float).tolist(), strict=True)),
+            embedding=None if embedding is None else embedding[row].astype(np.float32),
             model_version=version,
         )
-        for row in range(len(embedding))
+        for row in range(len(pairs[names[0]][0]))
     )
 
 
@@ -71,17 +74,16 @@ def read_recommendations(outputs: Mapping[str, NDArray[Any]], version: int, k: i
 
 
 def read_embeddings(outputs: Mapping[str, NDArray[Any]], version: int) -> tuple[UserEmbedding, ...]:
-    """Outputs of `embed`: `intent_embedding` and `item_state` `[B, d]`.
+    """Outputs of `embed`: `item_state` and, where the model has it, `intent_embedding`, `[B, d]` each.
 
     Raises:
         ServerError: an output is missing or of another shape.
     """
-    intent = _output(outputs, "intent_embedding", "embed", version)
-    state = _output(outputs, "item_state", "embed", version)
-    return tuple(
-        UserEmbedding(intent[row].astype(np.float32), state[row].astype(np.float32), version)
-        for row in range(len(intent))
-    )
+    state = _output(outputs, "item_state", "embed", version).astype(np.float32)
+    if "intent_embedding" not in outputs:
+        return tuple(UserEmbedding(None, row, version) for row in state)
+    intent = _output(outputs, "intent_embedding", "embed", version).astype(np.float32)
+    return tuple(UserEmbedding(z, row, version) for z, row in zip(intent, state, strict=True))
 
 
 def _output(outputs: Mapping[str, NDArray[Any]], name: str, signature: str, version: int) -> NDArray[Any]:

@@ -31,14 +31,14 @@ class IntentPrediction:
 
     Attributes:
         intents: For each intent its labels, best first.
-        attention: For each intent its weight in the user's intent embedding.
-        embedding: The intent embedding Z, float32 `[d]`.
+        attention: For each intent its weight in the user's intent embedding; empty where the model has none.
+        embedding: The intent embedding Z, float32 `[d]`; None where the model has none (V1 and the baselines).
         model_version: The version that answered.
     """
 
     intents: dict[str, tuple[ScoredLabel, ...]]
     attention: dict[str, float]
-    embedding: NDArray[np.float32]
+    embedding: NDArray[np.float32] | None
     model_version: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class IntentPrediction:
                 for name, labels in self.intents.items()
             },
             "attention": dict(self.attention),
-            "embedding": [float(value) for value in self.embedding],
+            "embedding": None if self.embedding is None else [float(value) for value in self.embedding],
             "model_version": self.model_version,
         }
 
@@ -79,12 +79,12 @@ class UserEmbedding:
     """A user as vectors, for a downstream model.
 
     Attributes:
-        intent_embedding: Z, float32 `[d]`.
+        intent_embedding: Z, float32 `[d]`; None where the model has none.
         item_state: The item encoder's state after the last event, float32 `[d]`.
         model_version: The version that answered.
     """
 
-    intent_embedding: NDArray[np.float32]
+    intent_embedding: NDArray[np.float32] | None
     item_state: NDArray[np.float32]
     model_version: int
 

@@ -51,6 +51,17 @@ def test_intent_outputs_that_break_the_contract(outputs: dict[str, Any], words: 
     assert "ersion 3" in str(caught.value)
 
 
+def test_a_model_without_intent_vector_has_neither_attention_nor_embedding() -> None:
+    (answer,) = read_intents(_intent(attention=None, embedding=None), 3)
+    assert answer.attention == {}
+    assert answer.embedding is None
+    assert answer.as_dict()["embedding"] is None
+    assert answer.intents["a"][0].label == "y"
+    (user,) = read_embeddings({"item_state": np.ones((1, 2), np.float32)}, 3)
+    assert user.intent_embedding is None
+    assert user.item_state.tolist() == [1.0, 1.0]
+
+
 def test_empty_ids_are_dropped_before_k_counts() -> None:
     outputs = {
         "item_id": np.array([[b"", b"a", b"", b"b", b"c"]], object),
