@@ -38,8 +38,8 @@ def check_texts(figure: Figure) -> list[str]:
     found = drawn_texts(figure)
     frame = figure.bbox
     for i, (text, box) in enumerate(found):
-        assert frame.x0 <= box.x0 and box.x1 <= frame.x1, f"{text!r} leaves the picture at a side"
-        assert frame.y0 <= box.y0 and box.y1 <= frame.y1, f"{text!r} leaves the picture at top or bottom"
+        assert frame.x0 <= box.x0 < box.x1 <= frame.x1, f"{text!r} leaves the picture at a side"
+        assert frame.y0 <= box.y0 < box.y1 <= frame.y1, f"{text!r} leaves the picture at top or bottom"
         for other, place in found[:i]:
             assert not box.padded(-0.5).overlaps(place.padded(-0.5)), f"{text!r} lies over {other!r}"
     return [text for text, _ in found]

@@ -94,9 +94,16 @@ class NextItemModel(tf.keras.Model):
         names = ("loss", "item_loss", *(f"{name}_loss" for name in outputs["intents"]))
         self._means = {name: tf.keras.metrics.Mean(name=name) for name in names}
 
-    def item_logits(self, state: tf.Tensor) -> tf.Tensor:
-        """Logits of all items, float32 [..., V], for states [..., dim]; padding and OOV are at -1e9."""
-        return self.item_head(state, item_vectors=self._output_vectors())
+    def item_logits(self, state: tf.Tensor, start: int = 0, stop: int | None = None) -> tf.Tensor:
+        """Logits of the items ``start <= row < stop`` (default: all V), float32 [..., stop - start].
+
+        Args:
+            state: float [..., dim].
+            start, stop: rows; padding and OOV are at -1e9.
+        """
+        stop = self.spec.items.size if stop is None else stop
+        vectors = self.item_embedding.item_vectors(start, stop) if self.config.tied else None
+        return self.item_head(state, item_vectors=vectors, rows=tf.range(start, stop))
 
     def newest(self, outputs: dict[str, Any]) -> Question:
         """What the last place of every history asks the item head."""
@@ -113,8 +120,7 @@ class NextItemModel(tf.keras.Model):
         """
 
         def logits(start: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
-            vectors = self.item_embedding.item_vectors(start, stop) if self.config.tied else None
-            return self.item_head(question.state, item_vectors=vectors, rows=tf.range(start, stop))
+            return self.item_logits(question.state, start, stop)
 
         if question.share is None:
             return logits
@@ -148,9 +154,6 @@ class NextItemModel(tf.keras.Model):
         start = (0, tf.fill([tf.shape(state)[0]], -1e30))
         return tf.while_loop(lambda start, _: start < size, body, start, parallel_iterations=1)[1][:, None]
 
-    def _output_vectors(self) -> tf.Tensor | None:
-        return self.item_embedding.item_vectors() if self.config.tied else None
-
     def item_loss(
         self,
         state: tf.Tensor,
@@ -171,7 +174,8 @@ class NextItemModel(tf.keras.Model):
         """
         targets = tf.where(items >= FIRST, items, -1)
         if self.config.negatives is None:
-            query, vectors, bias = self.item_head.factors(state, self._output_vectors())
+            vectors = self.item_embedding.item_vectors() if self.config.tied else None
+            query, vectors, bias = self.item_head.factors(state, vectors)
             return linear_cross_entropy(query, vectors, bias, targets, weights, mixture)
         targets = tf.reshape(targets, [-1])
         rows, log_expected = self.sampler(tf.maximum(targets, 0))

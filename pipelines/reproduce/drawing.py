@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,8 @@ def style() -> Iterator[None]:
 
     A ``$`` in a title is a dollar; a letter that no font at hand has becomes a box without a warning.
     """
-    known = set(font_manager.get_font_names())
     look: Any = {
-        "font.family": ["DejaVu Sans", *(name for name in _FALLBACKS if name in known)],
+        "font.family": _fonts(),
         "font.size": 10,
         "text.parse_math": False,
         "text.color": INK,
@@ -47,6 +47,12 @@ def style() -> Iterator[None]:
         yield
 
 
+@cache
+def _fonts() -> list[str]:
+    known = set(font_manager.get_font_names())
+    return ["DejaVu Sans", *(name for name in _FALLBACKS if name in known)]
+
+
 @style()
 def save(figure: Figure, picture: Path) -> None:
     """Write as PNG."""
@@ -54,6 +60,7 @@ def save(figure: Figure, picture: Path) -> None:
     figure.savefig(picture, format="png")
 
 
+@lru_cache(10_000)
 @style()
 def text_inches(text: str, size: float, bold: bool = False) -> float:
     """Width of a line of text in inches at a font size in points."""
@@ -77,6 +84,21 @@ def shorten(text: str, fits: Callable[[str], bool]) -> str:
 def shorten_to(text: str, inches: float, size: float, bold: bool = False) -> str:
     """:func:`shorten` to a width."""
     return shorten(text, lambda part: text_inches(part, size, bold) <= inches)
+
+
+def wrap_to(parts: list[str], inches: float, size: float, lines: int) -> list[str]:
+    """Parts joined by commas on so many lines at most, broken behind a part; each part and the end are shortened."""
+    found: list[str] = []
+    for i, part in enumerate(parts):
+        text = shorten_to(part, inches - text_inches(",", size), size) + ("," if i < len(parts) - 1 else "")
+        if found and text_inches(f"{found[-1]} {text}", size) <= inches:
+            found[-1] += f" {text}"
+        elif len(found) < lines:
+            found.append(text)
+        else:
+            found[-1] = shorten_to(f"{found[-1]} {text}", inches, size)
+            break
+    return found
 
 
 def one_line(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from intentrec_tf.schema import (
 from pipelines.environment import provenance
 from pipelines.prepared import PreparedData
 from pipelines.report import write_record
-from pipelines.reproduce.drawing import one_line, save, setting_words, shorten_to, spoken, style
+from pipelines.reproduce.drawing import one_line, save, setting_words, shorten_to, spoken, style, text_inches, wrap_to
 from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.questions import ask, trained_v3
 from pipelines.reproduce.runs import Places, Say
@@ -39,8 +38,7 @@ COLOURS = (  # Paul Tol's muted scheme with a dark grey: distinct for colour-bli
     *("#882255", "#117733", "#aa4499", "#999933", "#555555"),
 )
 MARKERS = ("o", "s", "^", "D", "v")
-_SIZE = 9.5
-_UNBROKEN = "\u00a0"
+_SIZE, _LEGEND = 9.5, 3.1
 
 
 @dataclass(frozen=True)
@@ -216,15 +214,13 @@ def cluster_figure(points: np.ndarray, member: np.ndarray, clusters: list[Cluste
         title: of the picture.
     """
     width = 11.5
-    figure = Figure(figsize=(width, 6.4), layout="constrained")
+    figure = Figure(figsize=(width, 6.8), layout="constrained")
     axis = figure.add_subplot()
     size = float(np.clip(9_000 / len(points), 7, 45))
     for k in range(len(clusters)):
         own = points[member == k]
         marker, colour = MARKERS[k % len(MARKERS)], COLOURS[k % len(COLOURS)]
-        text = f"{k + 1}  {shorten_to(clusters[k].name, 7, _SIZE)}: {clusters[k].users:,} users"
-        text = text.replace(" ", _UNBROKEN).replace(f",{_UNBROKEN}", ", ")  # lines end behind a label
-        label = textwrap.fill(text, 44, subsequent_indent="    ", break_on_hyphens=False)
+        label = f"{k + 1}  " + "\n    ".join(_name_and_size(clusters[k]))
         axis.scatter(own[:, 0], own[:, 1], s=size, c=colour, marker=marker, alpha=0.8, linewidths=0, label=label)
     for k, (x, y) in number_places(points, member).items():
         outline = [withStroke(linewidth=3, foreground="white")]
@@ -236,7 +232,7 @@ def cluster_figure(points: np.ndarray, member: np.ndarray, clusters: list[Cluste
         bbox_to_anchor=(1.01, 0.5),
         frameon=False,
         fontsize=_SIZE,
-        labelspacing=1.0,
+        labelspacing=0.8,
         handletextpad=0.4,
         title="k-means++ groups and what they\nlean to more than other users",
         title_fontsize=_SIZE,
@@ -256,11 +252,19 @@ def number_places(points: np.ndarray, member: np.ndarray) -> dict[int, np.ndarra
     for k in np.unique(member):
         own = points[member == k]
         near = own[np.argsort((((own - np.median(own, axis=0)) / span) ** 2).sum(axis=1), kind="stable")]
-        free = (p for p in near if all((np.abs(p - q) / span > (0.04, 0.06)).any() for q in places.values()))
+        free = (p for p in near if all((np.abs(p - q) / span > (0.05, 0.06)).any() for q in places.values()))
         place = next(free, None)
         if place is not None:  # else the group lies under others; the legend still tells its colour
             places[int(k)] = place
     return places
+
+
+def _name_and_size(cluster: Cluster) -> list[str]:
+    """``anime, discover: 312 users`` on one to three lines."""
+    *lines, last = wrap_to(cluster.name.split(", "), _LEGEND - 0.1, _SIZE, 2)
+    size = f"{cluster.users:,} users"
+    whole = f"{last}: {size}"
+    return [*lines, whole] if text_inches(whole, _SIZE) <= _LEGEND else [*lines, f"{last}:", size]
 
 
 def _unlike(names: list[str]) -> list[str]:

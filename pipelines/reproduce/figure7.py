@@ -85,7 +85,7 @@ def draw_figure7(
     answers = ask(model, prepared, asked)
     rows = most_different(answers.attention, USERS) if users is None else named_order(prepared, answers, users)
     portraits = [portrait(prepared, answers, row) for row in rows]
-    title = f"{setting_words(setting.name, setting.dataset)}: weights of the intents in Z, {system.name}"
+    title = f"{setting_words(setting.name, setting.dataset)}: weights of the intents in Z ({system.name})"
     picture = results / "pictures" / f"{setting.name}-figure7.png"
     save(portrait_figure(portraits, title), picture)
     record = {
@@ -200,7 +200,7 @@ def portrait_figure(portraits: list[Portrait], title: str) -> Figure:
         ("intent", _NAME, True),
         ("weight in Z", _BARS, False),
         ("most likely label", _LABEL, False),
-        ("before what came next", _WHEN, False),
+        ("when", _WHEN, False),
         (f"last {EVENTS} events, and in bold what came next", _TITLE, False),
     ):
         write(words, column, 0.78, right, color="#666666")

@@ -49,25 +49,23 @@ def test_ranks_equal_sorting_everything(
     size = prepared.spec.items.size
     assert at_once == ITEMS_AT_ONCE or at_once < size
     wanted: dict[str, dict[int, int]] = {name: {} for name in result.ranks}
-    correct: dict[str, list[bool]] = {name: [] for name in ("action", "genre")}
+    correct: dict[str, dict[int, int]] = {name: {} for name in ("action", "genre")}
     outside = 0
     for inputs, targets in evaluation_batches(prepared, TEST, batch=16):
         outputs = model(inputs, training=False)
         scores = {"intentrec": model.item_probabilities(model.newest(outputs)).numpy()}
         scores |= {name: score(inputs)(0, size).numpy() for name, score in scorers.items()}
-        items = targets["item"].numpy()
+        items, events = targets["item"].numpy(), targets["event"].numpy().tolist()
         outside += int((items < 2).sum())
         for i, target in enumerate(items):
             seen = targets["seen"].numpy()[i].tolist()
             for name, values in scores.items():
-                event = int(targets["event"][i])
-                wanted[name][event] = slow_rank(values[i], int(target), seen, excluding)
+                wanted[name][events[i]] = slow_rank(values[i], int(target), seen, excluding)
             best = outputs["intents"]["action"][i, -1].numpy().argmax()
-            correct["action"].append(best == targets["action"].numpy()[i])
+            correct["action"][events[i]] = int(best == targets["action"].numpy()[i])
             genres = prepared.spec.catalogue["genres"][target]
             best = outputs["intents"]["genre"][i, -1].numpy().argmax() + 2
-            if genres.any():
-                correct["genre"].append(best in genres)
+            correct["genre"][events[i]] = int(best in genres) if genres.any() else -1
     for name, by_event in wanted.items():
         ranks = [by_event[event] for event in sorted(by_event)]
         assert result.ranks[name].tolist() == ranks, name
@@ -77,7 +75,13 @@ def test_ranks_equal_sorting_everything(
         assert result.metrics[name]["NDCG@5"] == pytest.approx(gains.mean(), rel=1e-5)
         assert result.metrics[name]["MRR"] == pytest.approx(np.where(hits == MISS, 0, 1 / hits).mean(), rel=1e-5)
     for name, values in correct.items():
-        assert result.intents[name]["accuracy"] == pytest.approx(np.mean(values))
+        hits = np.array([values[event] for event in sorted(values)])
+        assert result.intent_hits[name].tolist() == hits.tolist()
+        assert result.intents[name]["accuracy"] == pytest.approx(hits[hits >= 0].mean())
+    assert (result.intent_hits["genre"] < 0).any()
+    users = prepared.events["user_id"].iloc[sorted(wanted["intentrec"])]
+    assert result.targets_per_user.tolist() == [len(part) for _, part in users.groupby(users, sort=False)]
+    assert result.targets_per_user.sum() == result.targets
     assert result.outside_catalogue == outside
     assert result.targets == len(wanted["intentrec"])
     assert result.targets + result.without_history == int((prepared.events["split"] == TEST).sum())

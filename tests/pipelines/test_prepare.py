@@ -18,10 +18,12 @@ import pytest
 from intentrec_tf.records import intent_column, record_columns
 from pipelines import prepare as module
 from pipelines.datasets import registry
-from pipelines.input_fn import user_sequences
+from pipelines.input_fn import evaluation_batches, user_sequences
+from pipelines.main import main
 from pipelines.prepare import PrepareConfig, prepare
 from pipelines.prepared import PreparedData
 from pipelines.run_folder import RunFolder
+from pipelines.split import TEST
 from pipelines.validate import DataError
 
 
@@ -136,6 +138,43 @@ def test_a_new_packaged_schema_is_not_mistaken_for_the_old_one(tmp_path: Path, m
     newer = registry.packaged_schema("simulated").model_copy(update={"max_history": 5})
     monkeypatch.setattr(registry, "packaged_schema", lambda name: newer)
     assert prepare(config, tmp_path / "out", quiet).spec.schema.max_history == 5
+
+
+def test_the_request_time_can_be_left_out(
+    make_shop: Callable[..., PrepareConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The option changes schema, inputs and fingerprint; the default and the schema's own word are the same data."""
+    config = make_shop(tmp_path / "in")
+    usual = prepare(config, tmp_path / "usual", quiet)
+    said = prepare(config.model_copy(update={"request_time": True}), tmp_path / "said", quiet)
+    files = [f"--{name}={tmp_path / 'in' / name}.csv" for name in ("events", "items")]
+    files.append(f"--schema={tmp_path / 'in' / 'schema.yaml'}")
+    command = ["prepare", "tables", *files, "--no-request-time", "--out", str(tmp_path / "without")]
+    assert main(command) == 0
+    without = PreparedData(tmp_path / "without")
+    assert usual.spec.schema.request_time
+    assert not without.spec.schema.request_time
+    assert without.spec.schema == usual.spec.schema.model_copy(update={"request_time": False})
+    assert said.fingerprint == usual.fingerprint != without.fingerprint
+    for made, asked in ((usual, True), (without, False)):
+        inputs = evaluation_batches(made, TEST).element_spec[0]
+        assert ("next_timestamp" in inputs) is asked
+    before = snapshot(tmp_path / "without")
+    capsys.readouterr()
+    assert main(command) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert snapshot(tmp_path / "without") == before
+    assert main([word for word in command if word != "--no-request-time"]) == 0
+    assert PreparedData(tmp_path / "without").fingerprint == usual.fingerprint
+
+
+def test_the_request_time_of_a_packaged_schema(tmp_path: Path):
+    config, lines = PrepareConfig(dataset="simulated", size="tiny", request_time=False), []
+    made = prepare(config, tmp_path / "out", quiet)
+    assert not made.spec.schema.request_time
+    assert prepare(config, tmp_path / "out", lines.append).fingerprint == made.fingerprint
+    assert len(lines) == 1
+    assert "nothing to do" in lines[0]
 
 
 def test_truth_stays_beside_its_events(tmp_path: Path):

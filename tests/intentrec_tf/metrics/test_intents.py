@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
-from intentrec_tf.metrics import intent_metrics
+from intentrec_tf.metrics import intent_hits, intent_metrics
 
 
 @pytest.fixture
@@ -81,3 +81,24 @@ def test_unlabelled_rows_are_left_out(single: tuple[np.ndarray, np.ndarray]) -> 
     probabilities, labels = single
     more = np.concatenate([probabilities, probabilities[:5]]), np.concatenate([labels, np.full(5, -1)])
     assert intent_metrics(*more) == intent_metrics(probabilities, labels)
+
+
+def test_hits_by_hand() -> None:
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.2, 0.5, 0.3], [0.4, 0.4, 0.2]])
+    found = intent_hits(probabilities, np.array([0, 1, -1, 0]))  # of equals the first label is taken
+    assert found.tolist() == [1, 0, -1, 1]
+    assert found.dtype == np.int8
+    truth = np.array([[1.0, 0, 1], [1, 1, 0], [0, 0, 0], [0, 1, 0]])
+    assert intent_hits(probabilities, truth).tolist() == [1, 0, -1, 0]
+
+
+@pytest.mark.parametrize("labels", [np.zeros(0, int), np.zeros((0, 3), np.float32)])
+def test_hits_of_nothing(labels: np.ndarray) -> None:
+    assert intent_hits(np.zeros((0, 3)), labels).shape == (0,)
+
+
+def test_accuracy_is_the_share_of_hits(single: tuple[np.ndarray, np.ndarray]) -> None:
+    probabilities, labels = single[0], np.where(np.arange(200) % 7 == 0, -1, single[1])
+    hits = intent_hits(probabilities, labels)
+    assert (hits < 0).sum() == (labels < 0).sum()
+    assert intent_metrics(probabilities, labels)["accuracy"] == pytest.approx(hits[hits >= 0].mean())

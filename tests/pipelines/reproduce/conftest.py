@@ -1,11 +1,11 @@
-"""A hundred check-ins, configurations that train in seconds, runs made of nothing, and one real run."""
+"""A few hundred check-ins, configurations that train in seconds, runs made of nothing, and one real run."""
 
 from __future__ import annotations
 
 import json
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -107,14 +107,14 @@ def _write_record() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def checkins(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Raw data in Foursquare's form: 30 people, 24 places in four cells."""
+    """Raw data in Foursquare's form: 30 people, 48 places in two cells (an area needs 20)."""
     folder, rng = tmp_path_factory.mktemp("checkins"), random.Random(1)
-    places = [f"{i},{40.71 + 0.02 * (i % 2):.4f},{-74.01 + 0.02 * (i // 2 % 2):.4f}" for i in range(24)]
+    places = [f"{i},{40.71 + 0.02 * (i % 2):.4f},-74.0100" for i in range(48)]
     rows = []
     for user in range(30):
-        minute, usual = rng.randrange(20_000), rng.sample(range(24), 4)
+        minute, usual = rng.randrange(20_000), rng.sample(range(48), 4)
         for _ in range(rng.randint(6, 24)):
-            rows.append(f"{user},{rng.choice(usual) if rng.random() < 0.8 else rng.randrange(24)},{minute}")
+            rows.append(f"{user},{rng.choice(usual) if rng.random() < 0.8 else rng.randrange(48)},{minute}")
             minute += rng.choice([10, 60, 600, 3_000])
     (folder / "places.csv").write_text("\n".join(["place_id,latitude,longitude", *places]) + "\n", encoding="utf-8")
     (folder / "checkins.csv").write_text("\n".join(["user_id,place_id,minute", *rows]) + "\n", encoding="utf-8")
@@ -214,9 +214,9 @@ class Laboratory:
 
 
 @pytest.fixture
-def laboratory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Laboratory]:
+def laboratory(monkeypatch: pytest.MonkeyPatch) -> Laboratory:
     """In place of training and evaluation."""
     made = Laboratory()
     monkeypatch.setattr("pipelines.train.train", made.train)
     monkeypatch.setattr("pipelines.evaluate.evaluate", made.evaluate)
-    yield made
+    return made

@@ -1,0 +1,77 @@
+"""Verdicts that follow from the numbers, and only from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipelines.reproduce.claims import Verdict, verdict_table, verdicts
+from pipelines.reproduce.comparison import Row
+
+OWN = "V3, 1 week"
+INTENTS = ["action_type", "genre", "type"]
+GOOD, BAD = [1] * 30, [3] * 30
+Rows = Callable[[dict[str, list[int]]], dict[str, Row]]
+
+
+@pytest.fixture
+def rows(make_record: Callable[..., dict[str, Any]]) -> Rows:
+    """Rows by name from ranks by name, one user a target."""
+    return lambda ranks: {name: Row([make_record(name, values)]) for name, values in ranks.items()}
+
+
+def outcomes(found: list[Verdict]) -> list[str]:
+    return [verdict.outcome for verdict in found]
+
+
+def test_confirmed_refuted_undecided_and_not_run(rows: Rows):
+    found = verdicts(rows({"V1": BAD, "V2": GOOD, "V3, 1 week": [3, *GOOD[1:]], "V0": GOOD}), OWN, ["genre"])
+    assert outcomes(found) == ["confirmed", "undecided", "undecided", "not run"]
+    assert found[0].claim == "The hierarchy helps the item (V2 over V1)"
+    assert found[0].evidence == "NDCG@10 1.0000 against 0.5000 (+100.00%, p < .001)"
+    assert found[3].evidence == ""
+    found = verdicts(
+        rows({"V1": GOOD, "V2": BAD, "V3, 1 week": GOOD, "V0": [30] * 30, "TransAct": GOOD}), OWN, ["genre"]
+    )
+    assert outcomes(found) == ["refuted", "confirmed", "confirmed", "undecided"]  # also where V0 finds nothing at all
+
+
+def test_few_users_decide_nothing(rows: Rows):
+    assert outcomes(verdicts(rows({"V1": [3] * 4, "V2": [1] * 4}), OWN, []))[0] == "undecided"
+    assert outcomes(verdicts(rows({"V1": [3], "V2": [1]}), OWN, []))[0] == "undecided"
+
+
+def test_only_the_data_sets_own_window_counts(rows: Rows):
+    assert outcomes(verdicts(rows({"V2": BAD, "V0": BAD, "V3, 1 day": GOOD}), OWN, [])) == ["not run"] * 4
+
+
+def singles(**ranks: list[int]) -> dict[str, list[int]]:
+    return {f"V3, only {name}": values for name, values in ranks.items()}
+
+
+def test_the_action_type_among_single_intents(rows: Rows):
+    best = verdicts(rows(singles(action_type=GOOD, genre=BAD, type=[4] * 30)), OWN, INTENTS)[-1]
+    assert best.claim == "Of single intents, the action type helps the item most"
+    assert best.outcome == "confirmed"
+    assert best.evidence == "action_type 1.0000, genre 0.5000, type 0.4307 (against genre: p < .001)"
+    assert verdicts(rows(singles(action_type=BAD, genre=GOOD, type=BAD)), OWN, INTENTS)[-1].outcome == "refuted"
+    assert verdicts(rows(singles(action_type=GOOD, genre=GOOD, type=BAD)), OWN, INTENTS)[-1].outcome == "undecided"
+
+
+def test_a_single_intent_that_was_not_run_leaves_the_question_open(rows: Rows):
+    found = verdicts(rows(singles(action_type=GOOD, genre=BAD)), OWN, INTENTS)
+    assert (found[-1].outcome, found[-1].evidence) == ("not run", "")
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize("intents", [["genre", "type"], ["action_type"], []])
+def test_no_such_claim_without_rivals(rows: Rows, intents: list[str]):
+    assert len(verdicts(rows({"V0": GOOD}), OWN, intents)) == 4
+
+
+def test_as_markdown():
+    lines = verdict_table([Verdict("Water is wet", "confirmed", "wet 1, dry 0")]).splitlines()
+    assert lines[0] == "| claim | verdict | evidence |"
+    assert lines[2] == "| Water is wet | **confirmed** | wet 1, dry 0 |"
