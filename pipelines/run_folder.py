@@ -80,13 +80,21 @@ class RunFolder:
         if not self.weights.is_file():
             raise DataError(f"{self.folder}: has no finished epoch yet; run 'intentrec train' again to resume it.")
         model = build_model(prepared.spec, config.model)
+        self.load_weights(model)
+        return model, prepared, config
+
+    def load_weights(self, model: NextItemModel) -> None:
+        """Give a model the run's best weights.
+
+        Raises:
+            DataError: they are damaged or of another model.
+        """
         try:
             model.load_weights(self.weights)
         except (OSError, ValueError, KeyError):
             raise DataError(
                 f"{self.weights}: is damaged or of another model; delete the run and train again."
             ) from None
-        return model, prepared, config
 
     def _record(self) -> dict[str, Any]:
         try:

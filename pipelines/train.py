@@ -50,7 +50,7 @@ def train(
     run.begin(prepared, config)
     if _finished(run, training):
         say(f"{run.folder}: already trained; nothing to do.")
-        model.load_weights(run.weights)
+        run.load_weights(model)
         return model
     done = len(read_history(run.history))
     if done:
@@ -91,7 +91,7 @@ def train(
         model.fit(endless, steps_per_epoch=steps, epochs=training.epochs, callbacks=ours, verbose=0)
     finally:
         bar.stop()
-    model.load_weights(run.weights)
+    run.load_weights(model)
     best = max(read_history(run.history), key=lambda record: record["val_ndcg@10"])
     say(f"best epoch {best['epoch']}: validation NDCG@10 {best['val_ndcg@10']:.4f}; weights in {run.weights}")
     return model
