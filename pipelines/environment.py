@@ -27,8 +27,9 @@ def provenance() -> dict[str, Any]:
 
 
 def command_line() -> str:
-    """The command as typed, with the program's and any absolute path cut down to its last part."""
-    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    """The command as typed (``intentrec`` for ``python -m pipelines.main``), absolute paths cut to their last part."""
+    program = Path(sys.argv[0]).name
+    words = ["intentrec" if program == "main.py" else program, *sys.argv[1:]]
     parts = (word.rpartition("=") for word in words)
     return shlex.join(head + equals + (Path(v).name if os.path.isabs(v) else v) for head, equals, v in parts)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.reproduce.compact import gains, unpack_numbers
+from pipelines.reproduce.runs import changed_settings
 from pipelines.reproduce.significance import paired_p_value
 
 ITEM = "NDCG@10"
@@ -49,7 +50,7 @@ class Row:
         records: one per seed, at least one.
 
     Raises:
-        ValueError: the runs are of different data.
+        ValueError: the runs are of different data or, seeds apart, of different configurations.
     """
 
     def __init__(self, records: list[dict[str, Any]]) -> None:
@@ -57,6 +58,14 @@ class Row:
         self.system: str = records[0]["system"]
         if len({(r["fingerprint"], r["system"], r["targets"]) for r in records}) != 1:
             raise ValueError(f"{self.system}: its runs are of different data; delete those of the earlier preparation")
+        first = records[0]["config"]
+        for other in (record["config"] for record in records[1:]):
+            changed = {*changed_settings(first, other), *changed_settings(other, first)} - {"training.seed"}
+            if changed:
+                names = ", ".join(sorted(changed)[:4])
+                raise ValueError(
+                    f"{self.system}: its seeds differ in more than the seed ({names}); run it with --again"
+                )
 
     def mean(self, column: Column) -> float | None:
         """Over seeds; None without a value."""

@@ -84,7 +84,7 @@ def run_once(setting: Setting, system: System, seed: int, places: Places, say: S
     prepared = prepared_data(setting, places, lambda _: None)
     if path.is_file():
         record = read_record(path)
-        changed = _changes(record["config"], config.model_dump(mode="json"))
+        changed = changed_settings(record["config"], config.model_dump(mode="json"))
         if record["fingerprint"] != prepared.fingerprint:
             changed.insert(0, "data")
         if not changed:
@@ -111,6 +111,17 @@ def read_record(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(f"{path}: is no record of a run; delete it and run again.") from None
     return record
+
+
+def changed_settings(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Keys whose values differ; a key that the known configuration does not have yet counts with its default."""
+    default = RunConfig().model_dump(mode="json")
+    return [
+        f"{group}.{key}"
+        for group, values in wanted.items()
+        for key, value in values.items()
+        if known.get(group, {}).get(key, default.get(group, {}).get(key)) != value
+    ]
 
 
 def trained(setting: Setting, system: System, seed: int, places: Places, say: Say) -> tuple[RunFolder, PreparedData]:
@@ -162,17 +173,6 @@ def _make(
     del model
     gc.collect()
     return record
-
-
-def _changes(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """Keys whose values differ; a key that the record does not know yet counts with its default."""
-    default = RunConfig().model_dump(mode="json")
-    return [
-        f"{group}.{key}"
-        for group, values in wanted.items()
-        for key, value in values.items()
-        if known.get(group, {}).get(key, default[group][key]) != value
-    ]
 
 
 def _clear(folder: RunFolder, prepared: PreparedData, config: RunConfig) -> None:

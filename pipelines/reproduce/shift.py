@@ -79,7 +79,7 @@ def since_change(events: pd.DataFrame, labels: pd.Series) -> np.ndarray:
     start = np.repeat(first, np.diff(np.r_[first, len(users)]))
     place = np.zeros(len(events), int)
     for i in range(len(events) - 1):
-        if i - start[i] < BEFORE or users[i + 1] != users[i] or not sets[i]:
+        if i - start[i] < BEFORE or users[i + 1] != users[i]:
             continue
         if sets[i] & sets[i + 1] and not sets[i] & frozenset().union(*sets[i - BEFORE : i]):
             for step in range(1, len(AFTER) + 1):

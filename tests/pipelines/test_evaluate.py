@@ -165,6 +165,8 @@ def test_the_record_states_everything(trained: RunFolder, tmp_path: Path, monkey
 def test_a_command_with_spaces_can_be_typed_again(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "argv", ["intentrec", "train", "--run", "my run", "--set", "model.dim=8"])
     assert command_line() == "intentrec train --run 'my run' --set model.dim=8"
+    monkeypatch.setattr(sys, "argv", ["/src/pipelines/main.py", "doctor"])  # python -m pipelines.main
+    assert command_line() == "intentrec doctor"
 
 
 def test_a_folder_without_a_run_is_one_sentence(tmp_path: Path):

@@ -139,9 +139,12 @@ class RealRun:
 
 @pytest.fixture(scope="session")
 def real(setting: Setting, tmp_path_factory: pytest.TempPathFactory) -> RealRun:
-    """V1, the smallest that predicts intents, trained for two epochs."""
+    """The smallest that predicts intents, trained for two epochs."""
     folder = tmp_path_factory.mktemp("real")
-    places, system = Places(folder / "work", folder / "results" / "runs"), System("V1", {"variant": "V1"})
+    places, system = (
+        Places(folder / "work", folder / "results" / "runs"),
+        System("Transformer", {"variant": "Transformer"}),
+    )
     with pytest.MonkeyPatch.context() as patch:
         use_configs(folder / "configs", patch)
         return RealRun(setting, system, places, run_once(setting, system, 0, places, quiet))

@@ -108,7 +108,7 @@ def test_the_real_thing(real: Any, configs: Path, capsys: pytest.CaptureFixture[
     """The record of a real run is found by the command that makes its table."""
     folders = ["--work", str(real.places.work), "--results", str(real.places.results.parent)]
     data = ["--dataset", "foursquare-nyc", "--raw", str(real.setting.raw)]
-    assert main(["reproduce", "table2", *data, *folders, "--only", "V1"]) == 0
+    assert main(["reproduce", "table1", *data, *folders, "--only", "Transformer"]) == 0
     out = capsys.readouterr().out
     assert f"NDCG@10 {real.record['metrics']['NDCG@10']:.4f}" in out
     assert "| system | seeds | request time | HR@1 | HR@10 | NDCG@10 | action_type acc. | area acc. |" in out

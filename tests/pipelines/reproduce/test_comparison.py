@@ -102,6 +102,21 @@ def test_one_target_only(make_record: Make):
     assert (found.relative, found.p_value) == (pytest.approx(100), 1.0)
 
 
+def test_seeds_of_different_configurations_are_no_row(make_record: Make):
+    """A mean over them would be the result of neither; a key that came later is no difference."""
+    first, second = make_record("V2", [1, 2]), make_record("V2", [1, 2], seed=1)
+    del first["config"]["model"]["gated"]
+    assert len(Row([first, second]).records) == 2
+    for record in (first, second):
+        record["config"]["model"]["dim"] += 1
+        with pytest.raises(ValueError, match=r"V2: its seeds differ in more than the seed \(model\.dim\); run it with"):
+            Row([first, second])
+        record["config"]["model"]["dim"] -= 1
+    for record in (first, second):
+        record["config"]["model"]["abolished"] = 1
+    assert len(Row([first, second]).records) == 2
+
+
 @pytest.mark.parametrize("changes", [{"fingerprint": "e" * 64}, {"system": "V1"}, {"targets": 5}])
 def test_runs_of_different_data_are_no_row(make_record: Make, changes: dict[str, Any]):
     with pytest.raises(ValueError, match="runs are of different data"):

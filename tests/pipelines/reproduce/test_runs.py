@@ -65,8 +65,8 @@ def test_the_record_states_everything(real: Any):
     assert asked | {"seconds", "command", "commit", "date", "machine", "libraries", "parameters"} <= set(record)
     assert {"HR@10", "NDCG@10"} <= set(record["metrics"])
     assert set(record["intents"]) == {"action_type", "area", "session", "popularity"}
-    assert (record["dataset"], record["model"], record["seed"]) == ("foursquare-nyc", "V1", 0)
-    assert (record["system"], record["setting"], record["part"]) == ("V1", "foursquare-nyc-T", "test")
+    assert (record["dataset"], record["model"], record["seed"]) == ("foursquare-nyc", "Transformer", 0)
+    assert (record["system"], record["setting"], record["part"]) == ("Transformer", "foursquare-nyc-T", "test")
     assert record["protocol"]["id"] == "T"
     assert record["protocol"]["split"]["kind"] == "time"
     assert record["config_file"] == "pipelines/configs/default.yaml"
@@ -75,7 +75,7 @@ def test_the_record_states_everything(real: Any):
     assert record["seconds"] >= record["seconds_training"] > 0
     path = real.places.record(real.setting, real.system, 0)
     assert json.loads(path.read_text(encoding="utf-8")) == record
-    assert path.relative_to(real.places.results) == Path("foursquare-nyc-T/v1-seed0.json")
+    assert path.relative_to(real.places.results) == Path("foursquare-nyc-T/transformer-seed0.json")
 
 
 def test_the_record_names_no_place_of_this_machine(real: Any):
