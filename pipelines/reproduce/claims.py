@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.reproduce.comparison import ITEM, Column, Row, compare
+from pipelines.reproduce.comparison import ITEM, Column, Difference, Row, compare
 from pipelines.reproduce.tables import markdown, p_text
 
 LEVEL = 0.05
+SEEDS = 2  # at least, of both systems, for a verdict
 _ITEM = Column(ITEM)
 
 
@@ -17,7 +18,7 @@ class Verdict:
 
     Attributes:
         claim: in words.
-        outcome: ``confirmed`` or ``refuted`` (p < .05), ``undecided``, or ``not run``.
+        outcome: ``confirmed`` or ``refuted`` (p < .05 and at least two seeds), ``undecided``, or ``not run``.
         evidence: the numbers behind it.
     """
 
@@ -47,7 +48,8 @@ def verdicts(rows: dict[str, Row], window: str, intents: list[str]) -> list[Verd
 
 def verdict_table(found: list[Verdict]) -> str:
     """As Markdown."""
-    return markdown(["claim", "verdict", "evidence"], [[v.claim, f"**{v.outcome}**", v.evidence] for v in found])
+    rows = [[v.claim, f"**{v.outcome}**", v.evidence] for v in found]
+    return markdown(["claim", "verdict", "evidence"], rows, align="---")
 
 
 def _pair(claim: str, rows: dict[str, Row], better: str, worse: str) -> Verdict:
@@ -57,7 +59,8 @@ def _pair(claim: str, rows: dict[str, Row], better: str, worse: str) -> Verdict:
     assert difference is not None
     means = f"{ITEM} {rows[better].mean(_ITEM):.4f} against {rows[worse].mean(_ITEM):.4f}"
     evidence = f"{means} ({difference.relative:+.2f}%, p {p_text(difference.p_value)})"
-    return Verdict(claim, _outcome(difference.relative, difference.p_value), evidence)
+    seeds = min(len(rows[name].records) for name in (better, worse))
+    return Verdict(claim, _outcome(difference, seeds), f"{evidence}, {_count(seeds)}")
 
 
 def _action_type(rows: dict[str, Row], intents: list[str]) -> Verdict:
@@ -70,11 +73,19 @@ def _action_type(rows: dict[str, Row], intents: list[str]) -> Verdict:
     difference = compare(heads["action_type"], heads[rival], _ITEM)
     assert difference is not None
     evidence = ", ".join(f"{name} {mean:.4f}" for name, mean in sorted(means.items(), key=lambda pair: -pair[1]))
-    evidence += f" (against {rival}: p {p_text(difference.p_value)})"
-    return Verdict(claim, _outcome(difference.relative, difference.p_value), evidence)
+    seeds = min(len(row.records) for row in heads.values())
+    evidence += f" (against {rival}: p {p_text(difference.p_value)}), {_count(seeds)}"
+    return Verdict(claim, _outcome(difference, seeds), evidence)
 
 
-def _outcome(relative: float, p_value: float) -> str:
-    if not p_value < LEVEL:  # also without any target, where it is NaN
+def _outcome(difference: Difference, seeds: int) -> str:
+    """The test tells chance among users; chance among seeds takes several of them."""
+    if not difference.p_value < LEVEL:  # also without any target, where it is NaN
         return "undecided"
-    return "confirmed" if relative > 0 else "refuted"
+    if seeds < SEEDS:
+        return "undecided, better with one seed" if difference.relative > 0 else "undecided, worse with one seed"
+    return "confirmed" if difference.relative > 0 else "refuted"
+
+
+def _count(seeds: int) -> str:
+    return f"{seeds} seed" + ("s" if seeds > 1 else "")

@@ -74,9 +74,9 @@ def uses_request_time(record: dict[str, Any]) -> bool:
     return record["request_time"] and reads
 
 
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table, numbers to the right."""
-    rule = ["---", *(["---:"] * (len(header) - 1))]
+def markdown(header: list[str], rows: list[list[str]], align: str = "---:") -> str:
+    """A Markdown table; ``align`` goes for every column but the first, numbers to the right."""
+    rule = ["---", *([align] * (len(header) - 1))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
 
 

@@ -18,8 +18,10 @@ Rows = Callable[[dict[str, list[int]]], dict[str, Row]]
 
 @pytest.fixture
 def rows(make_record: Callable[..., dict[str, Any]]) -> Rows:
-    """Rows by name from ranks by name, one user a target."""
-    return lambda ranks: {name: Row([make_record(name, values)]) for name, values in ranks.items()}
+    """Rows of two seeds by name from ranks by name, one user a target."""
+    return lambda ranks: {
+        name: Row([make_record(name, values, seed=seed) for seed in (0, 1)]) for name, values in ranks.items()
+    }
 
 
 def outcomes(found: list[Verdict]) -> list[str]:
@@ -30,12 +32,19 @@ def test_confirmed_refuted_undecided_and_not_run(rows: Rows):
     found = verdicts(rows({"V1": BAD, "V2": GOOD, "V3, 1 week": [3, *GOOD[1:]], "V0": GOOD}), OWN, ["genre"])
     assert outcomes(found) == ["confirmed", "undecided", "undecided", "not run"]
     assert found[0].claim == "The hierarchy helps the item (V2 over V1)"
-    assert found[0].evidence == "NDCG@10 1.0000 against 0.5000 (+100.00%, p < .001)"
+    assert found[0].evidence == "NDCG@10 1.0000 against 0.5000 (+100.00%, p < .001), 2 seeds"
     assert found[3].evidence == ""
     found = verdicts(
         rows({"V1": GOOD, "V2": BAD, "V3, 1 week": GOOD, "V0": [30] * 30, "TransAct": GOOD}), OWN, ["genre"]
     )
     assert outcomes(found) == ["refuted", "confirmed", "confirmed", "undecided"]  # also where V0 finds nothing at all
+
+
+def test_one_seed_is_a_hint_and_no_verdict(make_record: Callable[..., dict[str, Any]]):
+    one = {name: Row([make_record(name, ranks)]) for name, ranks in {"V1": BAD, "V2": GOOD, OWN: BAD}.items()}
+    found = verdicts(one, OWN, [])
+    assert outcomes(found)[:2] == ["undecided, better with one seed", "undecided, worse with one seed"]
+    assert found[0].evidence.endswith(", 1 seed")
 
 
 def test_few_users_decide_nothing(rows: Rows):
@@ -55,7 +64,7 @@ def test_the_action_type_among_single_intents(rows: Rows):
     best = verdicts(rows(singles(action_type=GOOD, genre=BAD, type=[4] * 30)), OWN, INTENTS)[-1]
     assert best.claim == "Of single intents, the action type helps the item most"
     assert best.outcome == "confirmed"
-    assert best.evidence == "action_type 1.0000, genre 0.5000, type 0.4307 (against genre: p < .001)"
+    assert best.evidence == "action_type 1.0000, genre 0.5000, type 0.4307 (against genre: p < .001), 2 seeds"
     assert verdicts(rows(singles(action_type=BAD, genre=GOOD, type=BAD)), OWN, INTENTS)[-1].outcome == "refuted"
     assert verdicts(rows(singles(action_type=GOOD, genre=GOOD, type=BAD)), OWN, INTENTS)[-1].outcome == "undecided"
 
