@@ -23,6 +23,7 @@ class ModelConfig(BaseModel):
             block keeps strictly to the window H: each further one reaches H further back.
         heads, expansion, dropout, attention_dropout: of every encoder.
         short_term_window: H of Eq 1 in seconds or as ``1w``; null takes the schema's.
+        auxiliary: V2 and V3 predict the intents from the item encoder's state too, for the loss alone (ours).
         intents: names of the intents to predict; null takes all of the schema's.
         time_encoding: ``timestamp`` or ``position``.
         distances: attention learns how much to prefer what is near in events and in time (:class:`EventDistance`).
@@ -59,6 +60,7 @@ class ModelConfig(BaseModel):
     attention_dropout: float = Field(0.0, ge=0, lt=1)
     short_term_window: Span | None = None
     intents: tuple[str, ...] | None = None
+    auxiliary: bool = False
     time_encoding: Literal["timestamp", "position"] = "timestamp"
     distances: bool = True
     gated: bool = True

@@ -69,10 +69,11 @@ class IntentRec(NextItemModel):
         state = _encode(features, times, mask, near, config, config.item_blocks, "item")
         if config.variant == "V1":
             outputs = intent_heads(spec, config, state)
+        everything = {**outputs, "state": state}
+        if config.variant in ("V2", "V3") and config.auxiliary:
+            everything["auxiliary"] = intent_heads(spec, config, state, "auxiliary")["intents"]
 
-        super().__init__(
-            spec, config, inputs, {**outputs, "state": state}, embedding, name=kwargs.pop("name", "intentrec"), **kwargs
-        )
+        super().__init__(spec, config, inputs, everything, embedding, name=kwargs.pop("name", "intentrec"), **kwargs)
         self.hierarchical = config.variant in ("V2", "V3")
         if config.variant != "V0":
             self.intent_model = tf.keras.Model(inputs, outputs, name="intent_model")

@@ -201,15 +201,18 @@ class NextItemModel(tf.keras.Model):
         parts = {"item_loss": self.item_loss(outputs["state"], targets["item"], weight, mixture)}
         total = parts["item_loss"]
         for name, logits in outputs["intents"].items():
-            labels = self.intent_labels(name, targets)
-            if name in self._label_matrices:
-                form, average = self.config.multi_label_loss, self.config.average_labels
-                loss = multi_label_cross_entropy(logits, labels, weight, form, average)
-            else:
-                loss = weighted_cross_entropy(logits, labels, weight)
-            parts[f"{name}_loss"] = loss
-            total += self.config.weight_of(name) * loss
+            parts[f"{name}_loss"] = self._intent_loss(name, logits, targets)
+            total += self.config.weight_of(name) * parts[f"{name}_loss"]
+        for name, logits in outputs.get("auxiliary", {}).items():
+            total += self.config.weight_of(name) * self._intent_loss(name, logits, targets)
         return {"loss": total, **parts}
+
+    def _intent_loss(self, name: str, logits: tf.Tensor, targets: dict[str, tf.Tensor]) -> tf.Tensor:
+        labels, weight = self.intent_labels(name, targets), targets["weight"]
+        if name in self._label_matrices:
+            form, average = self.config.multi_label_loss, self.config.average_labels
+            return multi_label_cross_entropy(logits, labels, weight, form, average)
+        return weighted_cross_entropy(logits, labels, weight)
 
     def step_losses(self, inputs: dict, targets: dict, training: bool) -> dict[str, tf.Tensor]:
         """What one batch costs, see :meth:`losses_of`."""

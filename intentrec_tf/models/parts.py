@@ -67,7 +67,7 @@ def intent_names(spec: DataSpec, config: ModelConfig) -> list[str]:
     return sorted(names if config.intents is None else set(config.intents))
 
 
-def intent_heads(spec: DataSpec, config: ModelConfig, state: tf.Tensor) -> dict[str, Any]:
+def intent_heads(spec: DataSpec, config: ModelConfig, state: tf.Tensor, prefix: str = "intent") -> dict[str, Any]:
     """One linear head per intent over a state [batch, seq, dim]: ``intents`` (logits) and ``probabilities`` by name.
 
     Softmax over the labels; independent sigmoids for a multi-label intent with that loss.
@@ -76,8 +76,8 @@ def intent_heads(spec: DataSpec, config: ModelConfig, state: tf.Tensor) -> dict[
     logits, probabilities = {}, {}
     for name in intent_names(spec, config):
         form = config.multi_label_loss if name in several else "softmax"
-        logits[name] = layers.Dense(len(spec.intent_labels[name]), name=f"intent.{name}")(state)
-        probabilities[name] = layers.Activation(form, name=f"probability.{name}")(logits[name])
+        logits[name] = layers.Dense(len(spec.intent_labels[name]), name=f"{prefix}.{name}")(state)
+        probabilities[name] = layers.Activation(form, name=f"{prefix}_probability.{name}")(logits[name])
     return {"intents": logits, "probabilities": probabilities}
 
 

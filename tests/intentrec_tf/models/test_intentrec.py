@@ -123,6 +123,20 @@ def test_lambda_per_intent(spec: DataSpec, users: list[User]) -> None:
     assert parts["loss"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_auxiliary_heads_count_in_the_loss_alone(spec: DataSpec, users: list[User]) -> None:
+    """They add lambda times their own losses; nothing that is asked for at serving changes."""
+    inputs, targets = left_padded(spec, users)
+    model = build_model(spec, variant="V2", auxiliary=True, intent_weight=0.5)
+    outputs = model(inputs)
+    found = {name: float(value) for name, value in model.losses_of(outputs, targets).items()}
+    swapped = model.losses_of({**outputs, "intents": outputs["auxiliary"], "auxiliary": {}}, targets)
+    heads = [f"{name}_loss" for name in spec.schema.intent_names]
+    both = sum(found[name] + float(swapped[name]) for name in heads)
+    assert found["loss"] == pytest.approx(found["item_loss"] + 0.5 * both, rel=1e-5)
+    assert not [w.name for w in model.intent_model.trainable_variables if "auxiliary" in w.name]
+    assert "auxiliary" not in model.intent_model.output
+
+
 def test_labels_of_a_category_intent_come_from_the_target_item(models: dict[str, NextItemModel]) -> None:
     model = models["V1"]
     spec = model.spec

@@ -29,6 +29,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"request_time": False},
     ),
     "V3-repeats": ({"variant": "V3"}, {"exclude_seen": False}),
+    "V3-auxiliary": ({"variant": "V3", "auxiliary": True}, {}),
     "SASRec": ({"variant": "SASRec"}, {}),
     "GRU": ({"variant": "GRU"}, {}),
     "LSTM": ({"variant": "LSTM", "item_blocks": 1}, {"request_time": False}),
@@ -51,6 +52,12 @@ def _close(actual: np.ndarray, expected: np.ndarray, where: str) -> None:
     np.testing.assert_allclose(actual, expected, **CLOSE, err_msg=where)
 
 
+def _cut(name: str, values: np.ndarray, row: int, start: int, count: int) -> np.ndarray:
+    """An output at so many places of a row; which event is pointed at counts from the first of them."""
+    places = slice(start, start + count)
+    return values[row, places, places] if name == "repeat/pointer" else values[row, places]
+
+
 @pytest.mark.parametrize(("start", "length", "garbage"), [(3, 8, False), (0, 8, False), (2, 11, True), (0, 13, True)])
 def test_padding_changes_nothing(
     model: NextItemModel, users: list[User], start: int, length: int, garbage: bool
@@ -60,7 +67,7 @@ def test_padding_changes_nothing(
     inputs, targets = lay_out(model.spec, [[(start, users[1])]], length, garbage)
     alone, padded = model(alone_inputs), model(inputs)
     for name, expected in flat(alone).items():
-        _close(flat(padded)[name][:, start : start + 5], expected, name)
+        _close(_cut(name, flat(padded)[name], 0, start, 5), expected[0], name)
     expected_losses = model.losses_of(alone, alone_targets)
     for name, value in model.losses_of(padded, targets).items():
         _close(value, expected_losses[name], name)
@@ -75,9 +82,8 @@ def test_packing_changes_nothing(model: NextItemModel, users: list[User]) -> Non
     alone, together = model(alone_inputs), model(together_inputs)
     for name, values in flat(together).items():
         expected = flat(alone)[name]
-        _close(values[0, 5:10], expected[0, :5], name)
-        _close(values[0, 1:4], expected[1, 4:7], name)
-        _close(values[0, 4:5], expected[2, 7:], name)
+        for place, row, first, count in ((5, 0, 0, 5), (1, 1, 4, 3), (4, 2, 7, 1)):
+            _close(_cut(name, values, 0, place, count), _cut(name, expected, row, first, count), name)
     expected_losses = model.losses_of(alone, alone_targets)
     for name, value in model.losses_of(together, together_targets).items():
         _close(value, expected_losses[name], name)
@@ -159,7 +165,9 @@ def test_losses_ignore_padding_and_weight_zero(model: NextItemModel, users: list
         for name, values in targets.items()
         if name != "weight"
     }
-    wild = tf.nest.map_structure(lambda x: tf.where(unused[..., None], x * -7 + 3, x), dict(outputs))
+    wild = tf.nest.map_structure(
+        lambda x: tf.where(unused[..., None] if x.shape.rank == 3 else unused, x * -7 + 3, x), dict(outputs)
+    )
     found = model.losses_of(wild, {**wild_targets, "weight": targets["weight"]})
     for name, expected in model.losses_of(outputs, targets).items():
         _close(found[name], expected, name)
@@ -182,7 +190,9 @@ def test_unknown_target_item_gives_no_loss(model: NextItemModel, users: list[Use
 
 def test_total_is_the_item_loss_plus_lambda_times_the_intents(model: NextItemModel, users: list[User]) -> None:
     inputs, targets = left_padded(model.spec, users)
-    parts = {name: float(value) for name, value in model.losses_of(model(inputs), targets).items()}
+    outputs = dict(model(inputs))
+    outputs.pop("auxiliary", None)  # its losses are in the total alone
+    parts = {name: float(value) for name, value in model.losses_of(outputs, targets).items()}
     intents = sum(value for name, value in parts.items() if name not in ("loss", "item_loss"))
     assert parts["loss"] == pytest.approx(parts["item_loss"] + 0.3 * intents, rel=1e-5)
 
@@ -197,10 +207,13 @@ def test_perfect_logits_give_no_loss(model: NextItemModel, users: list[User], mo
     outputs = dict(model(inputs))
     targets = {**targets, "item": item}
     outputs["intents"] = {}
+    outputs.pop("repeat", None)  # knows the past alone
     for name in model.spec.schema.intent_names if model.intent_model is not None else ():
         labels = model.intent_labels(name, targets)
         depth = len(model.spec.intent_labels[name])
         outputs["intents"][name] = 60 * (2 * (labels if name == "mood" else tf.one_hot(labels, depth)) - 1)
+    if "auxiliary" in outputs:
+        outputs["auxiliary"] = outputs["intents"]
     for name, value in model.losses_of(outputs, targets).items():
         assert float(value) < 1e-5, name
 
