@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipelines.reproduce.comparison import ITEM, Column, Difference, Row, compare
+from pipelines.reproduce.systems import AUXILIARY
 from pipelines.reproduce.tables import markdown, p_text
 
 LEVEL = 0.05
@@ -40,6 +41,7 @@ def verdicts(rows: dict[str, Row], window: str, intents: list[str]) -> list[Verd
         _pair("Short-term interest helps the item (V3 over V2)", rows, window, "V2"),
         _pair("Intents help the item (V3 over V0)", rows, window, "V0"),
         _pair("IntentRec beats TransAct", rows, window, "TransAct"),
+        _pair("Ours, not the paper's: intents help the item with auxiliary heads (over V0)", rows, AUXILIARY, "V0"),
     ]
     if "action_type" in intents and len(intents) > 1:
         found.append(_action_type(rows, intents))

@@ -38,5 +38,5 @@ def published(table: str, system: str, column: str) -> float | None:
         column: ``item`` or an intent's name in the schema.
     """
     rows = TABLES.get(table, {})
-    short = "V3" if table != "table2" and system.startswith("V3") and "only" not in system else system
+    short = "V3" if table != "table2" and system.startswith("V3, ") and "only" not in system else system
     return rows.get(short, {}).get(COLUMNS.get(column, column))

@@ -52,7 +52,7 @@ def make_record(
         changes: replace fields.
     """
     best = top_ranks(np.asarray(ranks))
-    variant = system.partition(",")[0]
+    variant = system.replace(",", " ").split()[0]
     config = RunConfig.model_validate({"model": {"variant": variant}, "training": {"seed": seed}})
     accuracy = {name: [hit for hit in values if hit >= 0] for name, values in (hits or {}).items()}
     return {

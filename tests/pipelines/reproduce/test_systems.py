@@ -8,7 +8,18 @@ from intentrec_tf.models import ModelConfig
 from intentrec_tf.schema import Schema
 from pipelines.datasets.registry import packaged_schema
 from pipelines.reproduce.cli import HELP
-from pipelines.reproduce.systems import BASELINES, DAY, HOUR, MONTH, TABLES, WEEK, own_v3, short_term, systems_of
+from pipelines.reproduce.systems import (
+    AUXILIARY,
+    BASELINES,
+    DAY,
+    HOUR,
+    MONTH,
+    TABLES,
+    WEEK,
+    own_v3,
+    short_term,
+    systems_of,
+)
 from pipelines.validate import DataError
 
 REPEAT = {"name": "again", "derive": "repeat", "resume_gap": "1d"}
@@ -26,8 +37,8 @@ def one() -> Schema:
 
 def test_rows_with_several_intents():
     schema = packaged_schema("simulated")
-    assert names("table1", schema) == [*BASELINES, "V0", "V3, 1 week"]
-    assert names("table2", schema) == ["V0", "V1", "V2", "V3, 1 week", "V3, 1 month"]
+    assert names("table1", schema) == [*BASELINES, "V0", "V3, 1 week", AUXILIARY]
+    assert names("table2", schema) == ["V0", "V1", "V2", "V3, 1 week", "V3, 1 month", AUXILIARY]
     single = [f"V3, only {intent}" for intent in schema.intent_names]
     assert names("table3", schema) == ["V0", *single, "V3, 1 week"]
     assert names("windows", schema) == ["V2", "V3, 1 hour", "V3, 1 day", "V3, 1 week", "V3, 1 month"]
@@ -65,7 +76,7 @@ def test_one_row_differs_by_one_thing():
 def test_windows_of_a_data_set_of_its_own(one: Schema):
     schema = one.model_copy(update={"short_term_window": 2 * WEEK})
     assert own_v3(schema).name == "V3, 2w"
-    assert names("table2", schema)[3:] == ["V3, 1 week", "V3, 2w", "V3, 1 month"]
+    assert names("table2", schema)[3:] == ["V3, 1 week", "V3, 2w", "V3, 1 month", AUXILIARY]
     without = one.model_copy(update={"short_term_window": None})
     assert own_v3(without) == short_term(WEEK)
     spans = [system.changes["short_term_window"] for system in systems_of("windows", without)[1:]]
