@@ -19,10 +19,10 @@ from intentrec_tf.schema import (
     RepeatIntent,
     Schema,
 )
-from pipelines.environment import provenance
 from pipelines.prepared import PreparedData
 from pipelines.report import write_record
 from pipelines.reproduce.drawing import one_line, save, setting_words, shorten_to, spoken, style, text_inches, wrap_to
+from pipelines.reproduce.identity import record_of
 from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.questions import ask, trained_v3
 from pipelines.reproduce.runs import Places, Say
@@ -82,21 +82,17 @@ def draw_figure6(setting: Setting, seed: int, places: Places, results: Path, say
         title += f", {len(shown):,} shown"
     picture = results / "pictures" / f"{setting.name}-figure6.png"
     save(cluster_figure(points, member[shown], found, title), picture)
-    record = {
-        "setting": setting.name,
-        "dataset": setting.dataset,
-        "fingerprint": prepared.fingerprint,
-        "protocol": setting.protocol,
-        "request_time": prepared.spec.schema.request_time,
-        "system": system.name,
-        "seed": seed,
-        "asked_at": "each user's last training event",
-        "users": len(member),
-        "users_drawn": len(shown),
-        "clusters": [{"name": c.name, "users": c.users, "lifts": c.lifts} for c in found],
-        "config": config.model_dump(mode="json"),
-        **provenance(),
-    }
+    record = record_of(
+        setting,
+        prepared,
+        system=system.name,
+        seed=seed,
+        asked_at="each user's last training event",
+        users=len(member),
+        users_drawn=len(shown),
+        clusters=[{"name": c.name, "users": c.users, "lifts": c.lifts} for c in found],
+        config=config.model_dump(mode="json"),
+    )
     write_record(record, results / "figure6" / f"{setting.name}.json")
     return picture
 

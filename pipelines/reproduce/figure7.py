@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pipelines.environment import provenance
 from pipelines.prepared import PreparedData
 from pipelines.report import write_record
 from pipelines.reproduce.drawing import OURS, QUIET, one_line, save, setting_words, shorten_to, spoken, style
+from pipelines.reproduce.identity import record_of
 from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.questions import Answers, ask, trained_v3
 from pipelines.reproduce.runs import Places, Say
@@ -88,19 +88,15 @@ def draw_figure7(
     title = f"{setting_words(setting.name, setting.dataset)}: weights of the intents in Z ({system.name})"
     picture = results / "pictures" / f"{setting.name}-figure7.png"
     save(portrait_figure(portraits, title), picture)
-    record = {
-        "setting": setting.name,
-        "dataset": setting.dataset,
-        "fingerprint": prepared.fingerprint,
-        "protocol": setting.protocol,
-        "request_time": prepared.spec.schema.request_time,
-        "system": system.name,
-        "seed": seed,
-        "asked_at": "each user's last event",
-        "users": [asdict(one) for one in portraits],
-        "config": config.model_dump(mode="json"),
-        **provenance(),
-    }
+    record = record_of(
+        setting,
+        prepared,
+        system=system.name,
+        seed=seed,
+        asked_at="each user's last event",
+        users=[asdict(one) for one in portraits],
+        config=config.model_dump(mode="json"),
+    )
     write_record(record, results / "figure7" / f"{setting.name}.json")
     return picture
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.atomic import atomic_text
-from pipelines.environment import provenance
 from pipelines.report import write_record
 from pipelines.reproduce.comparison import Row
+from pipelines.reproduce.identity import record_of
 from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.robustness import REPLACEMENTS, robustness
 from pipelines.reproduce.runs import Places, Say, prepared_data, run_once, trained
@@ -37,7 +37,7 @@ def robustness_report(setting: Setting, seed: int, places: Places, results: Path
     ]
     title = f"**Error propagation** (seed {seed}): the intents of the question replaced, V2 and V3 as trained."
     text = f"{title}\n\n{markdown(header, rows)}\n"
-    _keep(results / "robustness", setting, text, {"fingerprint": prepared.fingerprint, "seed": seed, "metrics": found})
+    _keep(results / "robustness", text, record_of(setting, prepared, seed=seed, metrics=found))
     return text
 
 
@@ -54,11 +54,10 @@ def shift_report(setting: Setting, seeds: list[int], places: Places, results: Pa
     header, lines = shift_table(rows, prepared)
     title = f"**Change of interest**: NDCG@10 by how long ago it was (targets in brackets). {DEFINITION}"
     text = f"{title}\n\n{markdown(header, lines)}\n"
-    record = {"fingerprint": prepared.fingerprint, "seeds": seeds, "header": header, "rows": lines}
-    _keep(results / "shift", setting, text, record)
+    _keep(results / "shift", text, record_of(setting, prepared, seeds=seeds, header=header, rows=lines))
     return text
 
 
-def _keep(folder: Path, setting: Setting, text: str, record: dict[str, Any]) -> None:
-    write_record({"setting": setting.name, **record, **provenance()}, folder / f"{setting.name}.json")
-    atomic_text(folder / f"{setting.name}.md", text)
+def _keep(folder: Path, text: str, record: dict[str, Any]) -> None:
+    write_record(record, folder / f"{record['setting']}.json")
+    atomic_text(folder / f"{record['setting']}.md", text)

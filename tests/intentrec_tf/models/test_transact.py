@@ -116,7 +116,7 @@ def test_windows_are_drawn_up_to_the_configured_one(spec: DataSpec, user: User) 
 def test_order_matters_among_the_newest_ten_only(spec: DataSpec, user: User) -> None:
     """Without attention (which sees no later events) older ones speak through the maximum alone."""
     model = build_model(spec, **CALM, item_blocks=1)
-    model.get_layer("item_encoder").attentions[0].projection.set_weights([np.zeros((16, 16)), np.zeros(16)])
+    model.get_layer("item_encoder").stack[0].attention.projection.set_weights([np.zeros((16, 16)), np.zeros(16)])
 
     def swapped(one: int, other: int) -> np.ndarray:
         order = np.arange(EVENTS)
@@ -133,7 +133,7 @@ def test_order_matters_among_the_newest_ten_only(spec: DataSpec, user: User) -> 
 
 def test_size_of_the_encoder(model: NextItemModel) -> None:
     encoder = model.get_layer("item_encoder")
-    assert (encoder.blocks, encoder.heads, encoder.ffn_in[0].kernel.shape[1]) == (2, 1, 32)
+    assert (encoder.blocks, encoder.heads, encoder.stack[0].ffn_in.kernel.shape[1]) == (2, 1, 32)
     assert model.get_layer("newest_rows").count == 10
     assert model.get_layer("hide_recent").window == DAY
 
