@@ -91,6 +91,20 @@ class RunConfig(BaseModel):
             raise DataError(f"{where}: {message}.") from None
 
 
+def changed_settings(known: dict[str, Any], wanted: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What differs between two configurations in JSON form: ``training.epochs`` -> (20, 30).
+
+    A key that the known one does not have yet, being older, counts with its default.
+    """
+    default = RunConfig().model_dump(mode="json")
+    pairs = {
+        f"{group}.{key}": (known.get(group, {}).get(key, default.get(group, {}).get(key)), value)
+        for group, values in wanted.items()
+        for key, value in values.items()
+    }
+    return {key: (old, new) for key, (old, new) in pairs.items() if old != new}
+
+
 def _known_keys(place: tuple[Any, ...]) -> list[str]:
     """Keys a configuration knows at a place such as ``("training",)``."""
     model: Any = {(): RunConfig, ("model",): ModelConfig, ("training",): TrainingConfig}.get(place)

@@ -8,7 +8,7 @@ from typing import Any
 
 from intentrec_tf.models import NextItemModel, build_model
 from pipelines.atomic import atomic_text
-from pipelines.config import RunConfig
+from pipelines.config import RunConfig, changed_settings
 from pipelines.prepared import PreparedData
 from pipelines.validate import DataError
 
@@ -41,7 +41,8 @@ class RunFolder:
         }
         if self._file.is_file():
             known = self._record()
-            changed = _differences(known["config"], config.model_dump(mode="json"))
+            differences = changed_settings(known["config"], config.model_dump(mode="json"))
+            changed = [f"{key} {old} -> {new}" for key, (old, new) in differences.items()]
             if known["fingerprint"] != record["fingerprint"]:
                 changed.insert(0, "data")
             if changed:
@@ -102,13 +103,3 @@ class RunFolder:
             return {name: record[name] for name in ("data", "fingerprint", "config")}
         except (OSError, ValueError, KeyError, TypeError):
             raise DataError(f"{self._file}: cannot be read; delete the run folder and train again.") from None
-
-
-def _differences(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """What differs between two configurations, as ``training.epochs 20 -> 30``."""
-    return [
-        f"{group}.{key} {known.get(group, {}).get(key)} -> {value}"
-        for group, values in wanted.items()
-        for key, value in values.items()
-        if known.get(group, {}).get(key) != value
-    ]

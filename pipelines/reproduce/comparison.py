@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.config import changed_settings
 from pipelines.reproduce.compact import gains, unpack_numbers
-from pipelines.reproduce.runs import changed_settings
 from pipelines.reproduce.significance import paired_p_value
 
 ITEM = "NDCG@10"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.atomic import atomic_text
-from pipelines.config import CONFIGS, RunConfig
+from pipelines.config import CONFIGS, RunConfig, changed_settings
 from pipelines.prepare import prepare
 from pipelines.prepared import PreparedData
 from pipelines.reproduce.compact import pack_numbers, top_ranks
@@ -84,7 +84,7 @@ def run_once(setting: Setting, system: System, seed: int, places: Places, say: S
     prepared = prepared_data(setting, places, lambda _: None)
     if path.is_file():
         record = read_record(path)
-        changed = changed_settings(record["config"], config.model_dump(mode="json"))
+        changed = list(changed_settings(record["config"], config.model_dump(mode="json")))
         if record["fingerprint"] != prepared.fingerprint:
             changed.insert(0, "data")
         if not changed:
@@ -111,17 +111,6 @@ def read_record(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(f"{path}: is no record of a run; delete it and run again.") from None
     return record
-
-
-def changed_settings(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """Keys whose values differ; a key that the known configuration does not have yet counts with its default."""
-    default = RunConfig().model_dump(mode="json")
-    return [
-        f"{group}.{key}"
-        for group, values in wanted.items()
-        for key, value in values.items()
-        if known.get(group, {}).get(key, default.get(group, {}).get(key)) != value
-    ]
 
 
 def trained(setting: Setting, system: System, seed: int, places: Places, say: Say) -> tuple[RunFolder, PreparedData]:
