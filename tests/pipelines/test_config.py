@@ -1,3 +1,10 @@
+"""Configurations of runs."""
+
+from __future__ import annotations
+
+from pipelines.config import RunConfig, changed_settings
+
+
 def test_changed_settings_take_a_key_that_came_later_for_its_default():
     now = RunConfig().model_dump(mode="json")
     older = {"model": {k: v for k, v in now["model"].items() if k != "auxiliary"}, "training": now["training"]}
