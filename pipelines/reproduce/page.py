@@ -9,6 +9,7 @@ from pipelines.atomic import atomic_text
 from pipelines.datasets.registry import packaged_schema
 from pipelines.reproduce.claims import verdict_table, verdicts
 from pipelines.reproduce.comparison import Row
+from pipelines.reproduce.literature import published_under
 from pipelines.reproduce.protocols import PROTOCOLS, Setting
 from pipelines.reproduce.runs import read_record
 from pipelines.reproduce.systems import TABLES, own_v3, systems_of
@@ -82,9 +83,10 @@ def _setting_part(setting: str, results: Path) -> str:
         verdict_table(verdicts(rows, own_v3(schema).name, list(schema.intent_names))),
         "",
     ]
+    parts += _literature(first["dataset"], protocol["id"])
     for table in TABLES:
         chosen = [rows[system.name] for system in systems_of(table, schema) if system.name in rows]
-        if len(chosen) > 1:
+        if len(chosen) > 1 or (chosen and table == "table1"):
             parts += [table_page(table, chosen), ""]
             picture = results / "pictures" / f"{setting}-{table}.png"
             if picture.is_file():
@@ -99,12 +101,23 @@ def _setting_part(setting: str, results: Path) -> str:
     return "\n".join(parts)
 
 
+def _literature(dataset: str, protocol: str) -> list[str]:
+    """Lines with what others published under the protocol."""
+    header = ["published under this protocol", "request time", "HR@10", "NDCG@10"]
+    rows = [
+        [row.system, "yes" if row.request_time else "no", f"{row.hr:.4f}", f"{row.ndcg:.4f}"]
+        for row in published_under(dataset, protocol)
+    ]
+    return [markdown(header, rows), ""] if rows else []
+
+
 def _caveats(record: dict[str, Any]) -> list[str]:
     return [source for source in record["data_caveats"] if not source.startswith("read from")]
 
 
 def _run_table(setting: str, rows: dict[str, Row]) -> str:
-    header = ["run", "seed", "configuration", "best epoch", "seconds", "validation NDCG@10", "date", "commit"]
+    header = ["run", "seed", "configuration", "best epoch", "seconds", "validation NDCG@10", "HR@10", "NDCG@10"]
+    header += ["date", "commit"]
     lines = []
     for name in sorted(rows):
         for record in rows[name].records:
@@ -116,6 +129,7 @@ def _run_table(setting: str, rows: dict[str, Row]) -> str:
                     f"{record['validation']['epoch']} of {record['epochs']}",
                     f"{record['seconds']:.0f}",
                     f"{record['validation']['NDCG@10']:.4f}",
+                    *(f"{record['metrics'][name]:.4f}" for name in ("HR@10", "NDCG@10")),
                     record["date"][:10],
                     f"`{record['commit']}`",
                 ]
