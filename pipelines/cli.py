@@ -130,6 +130,9 @@ def prepare(
     request_time: Annotated[
         bool | None, typer.Option(help="Whether the moment of the question is an input, instead of the schema's word.")
     ] = None,
+    exclude_seen: Annotated[
+        bool | None, typer.Option(help="Whether seen items are never recommended, instead of the schema's word.")
+    ] = None,
     max_reject_share: Annotated[float, typer.Option(help="Fail if more of a file's rows are rejected.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Of the simulated service.")] = 0,
     size: Annotated[str | None, typer.Option(help="Of the simulated service: tiny, small, medium or large.")] = None,
@@ -161,6 +164,7 @@ def prepare(
         max_reject_share=max_reject_share,
         min_interactions=min_interactions,
         request_time=request_time,
+        exclude_seen=exclude_seen,
     )
     run_prepare(config, out, typer.echo)
 

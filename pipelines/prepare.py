@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pipelines.encode import EncodedData
 
 USERS_PER_SHARD = 2_000
+ADAPTED = ("request_time", "exclude_seen")  # options that replace what the schema says
 PATHS = ("raw", "events", "items", "interests", "schema_file")
 OUTPUTS = {
     *(MANIFEST, "schema.yaml", "spec.json", "catalogue.npz", "vocabulary", "sequences", "rejected.csv"),
@@ -50,6 +51,7 @@ class PrepareConfig(BaseModel):
         max_reject_share: largest share of a file's rows that may be rejected.
         min_interactions: items with fewer events in the whole log are left out, and counted (P2 uses 5).
         request_time: replaces the schema's, to compare with systems that do not use it.
+        exclude_seen: replaces the schema's, for protocols that leave seen items out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,6 +68,7 @@ class PrepareConfig(BaseModel):
     max_reject_share: float = Field(0.2, ge=0, le=1)
     min_interactions: int = Field(1, ge=1)
     request_time: bool | None = None
+    exclude_seen: bool | None = None
 
 
 def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] = print) -> PreparedData:
@@ -160,7 +163,8 @@ def _packaged(config: PrepareConfig) -> Schema:
 
 def _adapted(schema: Schema, config: PrepareConfig) -> Schema:
     """The schema with what the options replace."""
-    return schema if config.request_time is None else schema.model_copy(update={"request_time": config.request_time})
+    wanted = {name: getattr(config, name) for name in ADAPTED}
+    return schema.model_copy(update={name: value for name, value in wanted.items() if value is not None})
 
 
 def _foreign(out: Path) -> str | None:
@@ -265,7 +269,7 @@ def _manifest(config: PrepareConfig, raw: RawData, spec: DataSpec, statistics: d
     inputs = {str(path.resolve()): _digest(path) for path in raw.files}
     if config.schema_file:
         inputs[str(Path(config.schema_file).resolve())] = _digest(Path(config.schema_file))
-    choices = config.model_dump(mode="json", exclude={*PATHS, "request_time"})  # the schema holds the last
+    choices = config.model_dump(mode="json", exclude={*PATHS, *ADAPTED})  # the schema holds the last
     content = [FORMAT, sorted(inputs.values()), raw.schema.to_dict(), choices]
     return {
         "format": FORMAT,

@@ -13,7 +13,7 @@ PROTOCOLS = {
     "T": "global time: train, then validation, then test; nothing of the future is known",
     "P2": "a user's last event is test, the last but one validation; items with at least 5 events",
     "P3": "a user's last event is test; a tenth of the users give their last but one for early stopping",
-    "S3": "a user's last event is test, the last but one validation",
+    "S3": "a user's last event is test, the last but one validation; seen items are never right",
 }
 _LEAVE_ONE_OUT = SplitConfig(kind="leave_one_out", validation_users=1.0)
 _SPLITS = {
@@ -73,6 +73,7 @@ class Setting:
             split=_SPLITS[self.protocol],
             min_interactions=_MIN_INTERACTIONS.get(self.protocol, 1),
             request_time=None if self.request_time else False,
+            exclude_seen=None if self.protocol == "T" else True,
             size=self.size,
             seed=self.simulation_seed if self.size else 0,
         )

@@ -329,3 +329,12 @@ def test_history_and_titles(prepared: PreparedData):
     assert prepared.titles["i3"] == "i3"
     with pytest.raises(DataError, match="user 'nobody' has no event"):
         prepared.history("nobody")
+
+
+def test_seen_items_can_be_left_out_whatever_the_schema_says(tmp_path: Path):
+    config = PrepareConfig(dataset="simulated", size="tiny", exclude_seen=True)
+    made = prepare(config, tmp_path / "data", lambda line: None)
+    usual = prepare(config.model_copy(update={"exclude_seen": None}), tmp_path / "usual", lambda line: None)
+    assert made.spec.schema == usual.spec.schema.model_copy(update={"exclude_seen": True})
+    assert not usual.spec.schema.exclude_seen
+    assert made.fingerprint != usual.fingerprint

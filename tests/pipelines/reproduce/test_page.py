@@ -40,7 +40,8 @@ def part(page: str, setting: str) -> str:
 def test_every_record_is_a_line(results: Path):
     page = write_page(results).read_text(encoding="utf-8")
     lines = re.findall(
-        r"^\| (V\d) \| (\d) \| `default` \| 3 of 4 \| 12 \| 0\.2500 \| [01]\.\d{4} \| [01]\.\d{4} \| 2026-01-02 \| `0123456789ab` \|$",
+        r"^\| (V\d) \| (\d) \| `default` \| 3 of 4 \| 12 \| 0\.2500 \| [01]\.\d{4} \| [01]\.\d{4} \| 2026-01-02 \| "
+        r"`0123456789ab` \|$",
         page,
         re.M,
     )

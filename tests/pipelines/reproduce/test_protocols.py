@@ -58,3 +58,9 @@ def test_simulation_has_a_size_and_a_seed_and_others_have_none():
 def test_an_unknown_protocol_is_one_sentence():
     with pytest.raises(DataError, match=r"^unknown protocol 'P9'; choose one of T, P2, P3, S3\.$"):
         Setting.of("movielens-1m", "P9")
+
+
+def test_the_literatures_protocols_leave_seen_items_out():
+    for dataset, protocol in (("s3rec-yelp", "S3"), ("movielens-1m", "P2"), ("movielens-1m", "P3")):
+        assert Setting.of(dataset, protocol).preparation().exclude_seen is True
+    assert Setting.of("foursquare-nyc").preparation().exclude_seen is None
