@@ -36,7 +36,7 @@ SASREC = {
     "attention_dropout": 0.2,
     "random_oov": 0.0,
 }
-TRAINING = {"learning_rate": 1e-3, "warmup_steps": 1}
+TRAINING = {"learning_rate": 1e-3, "warmup_steps": 1, "schedule": "constant"}
 PACKED_SHARE = 0.94  # of a packed row that holds events
 
 
