@@ -13,6 +13,7 @@ import typer
 
 from intentrec_tf.schema import SchemaError
 from pipelines.benchmark.cli import app as benchmark
+from pipelines.interrupt import resumable
 from pipelines.reproduce.cli import app as reproduce
 from pipelines.validate import DataError
 
@@ -194,11 +195,8 @@ def train(
     from pipelines.train import train as run_train
 
     folder = RunFolder(run)
-    try:
+    with resumable("after the last finished epoch"):
         run_train(prepared, chosen, folder, typer.echo)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on after the last finished epoch", err=True)
-        raise typer.Exit(130) from None
     picture = run / "curves.png"
     plot_history(folder.history, picture)
     typer.echo(f"learning curves: {picture}")
@@ -231,11 +229,8 @@ def tune(
     from pipelines.tune import tune as run_tune
 
     place = work or out.with_suffix(".tuning")
-    try:
+    with resumable("after the last finished trial"):
         best = run_tune(prepared, base, search or list(USUAL), trials, place, typer.echo)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on after the last finished trial", err=True)
-        raise typer.Exit(130) from None
     write_config(best, out, f"{best.model.variant} for {prepared.spec.schema.name}.")
     typer.echo(f"written: {out}")
 

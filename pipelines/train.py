@@ -20,6 +20,7 @@ from pipelines.split import VALIDATION
 from pipelines.validate import DataError
 
 FEW_STEPS = 300
+VECTORS = ["bias", "gamma", "beta", "slopes"]  # parts of the names of weights that do not decay
 
 
 def train(
@@ -110,5 +111,7 @@ def optimizer_of(training: TrainingConfig, steps: int) -> tf.keras.optimizers.Op
     warmup = min(training.warmup_steps, max(1, steps * training.epochs // 10))
     last = steps * training.epochs if training.schedule == "cosine" else None
     rate = WarmupSchedule(training.learning_rate, warmup, last)
-    decay = training.weight_decay or None
-    return LazyAdam(rate, global_clipnorm=training.clip_norm, weight_decay=decay)
+    optimizer = LazyAdam(rate, global_clipnorm=training.clip_norm, weight_decay=training.weight_decay or None)
+    if training.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=VECTORS)
+    return optimizer

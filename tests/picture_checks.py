@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from pipelines.reproduce.drawing import style
+from pipelines.drawing import style
 
 
 @style()

@@ -44,9 +44,7 @@ class HideRecent(RandomLayer):
         index = tf.range(seq)
         first = index - position_in_segment(segment)
         drawn = tf.cast(self.bits(tf.shape(segment)), tf.int64) * self.window // 2**32
-        edge = request - tf.gather(
-            drawn, first, batch_dims=1
-        )  # of the draws of a row, a user's is at their first place
+        edge = request - tf.gather(drawn, first, batch_dims=1)  # a user's draw is the one at their first place
         hidden = same_segment(segment) & (index[None, None, :] <= index[None, :, None])
         hidden &= timestamp[:, None, :] > edge[:, :, None]
         oldest = tf.argmax(tf.cast(hidden, tf.int32), axis=2, output_type=tf.int32)

@@ -2,9 +2,8 @@
 
 import tensorflow as tf
 
+from intentrec_tf.masking import NEVER
 from intentrec_tf.vocabulary import FIRST
-
-NEVER = -1e9
 
 
 @tf.keras.utils.register_keras_serializable("intentrec_tf")

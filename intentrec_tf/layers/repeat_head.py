@@ -5,9 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from intentrec_tf.layers.segments import previous_in_segment
+from intentrec_tf.masking import NEVER
 from intentrec_tf.vocabulary import FIRST
-
-NEVER = -1e9
 
 
 @tf.keras.utils.register_keras_serializable("intentrec_tf")

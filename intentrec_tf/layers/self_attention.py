@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from intentrec_tf.layers.dropout import Dropout
+from intentrec_tf.masking import NEVER
 
 TILE = 64
 
@@ -70,7 +71,7 @@ class SelfAttention(tf.keras.layers.Layer):
             logits = tf.cast(logits, tf.float32)
             for slope, distance in zip(slopes, distances, strict=True):
                 logits -= slope[:, None, None] * distance[:, None, queries, keys]
-            logits = tf.where(mask[:, None, queries, keys], logits, -1e9)
+            logits = tf.where(mask[:, None, queries, keys], logits, NEVER)
             weights = self.weight_dropout(tf.cast(tf.nn.softmax(logits), value.dtype), training=training)
             mixed.append(tf.matmul(weights, value[:, :, keys]))
         mixed = tf.transpose(tf.concat(mixed, axis=2), [0, 2, 1, 3])

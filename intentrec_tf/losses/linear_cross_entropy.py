@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from intentrec_tf.masking import NEVER
+
 CHUNK = 512
-NEVER = -1e9
 
 
 def linear_cross_entropy(

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from intentrec_tf.losses.cross_entropy import weighted_mean
+from intentrec_tf.masking import NEVER
 
 
 def sampled_cross_entropy(
@@ -40,7 +41,7 @@ def sampled_cross_entropy(
     vectors, count = tf.cast(vectors, tf.float32), tf.shape(query)[0]
     true = tf.reduce_sum(query * vectors[:count], axis=-1) + bias[:count]
     others = tf.matmul(query, vectors[count:], transpose_b=True) + (bias[count:] - log_expected)
-    others = tf.where(targets[:, None] == negatives, -1e9, others)
+    others = tf.where(targets[:, None] == negatives, NEVER, others)
     losses = tf.nn.softplus(tf.reduce_logsumexp(others, axis=-1) - true)
     if mixture is not None:
         log_a, log_b = mixture

@@ -22,14 +22,20 @@ from intentrec_tf.vocabulary import FIRST
 AT_ONCE = 65_536
 
 
+class Repeat(NamedTuple):
+    """What the newest events say of repeating: ``share`` float [batch] (logit of doing so), ``pointer`` float [batch,
+    seq] (probability of each event, if so) and the events' ``items`` int32 [batch, seq]."""
+
+    share: tf.Tensor
+    pointer: tf.Tensor
+    items: tf.Tensor
+
+
 class Question(NamedTuple):
-    """What the newest events ask for: ``state`` float [batch, dim]; with a repeat head also ``share`` float [batch]
-    (logit of repeating), ``pointer`` float [batch, seq] (which event) and its ``items`` int32 [batch, seq]."""
+    """What the newest events ask the item head: ``state`` float [batch, dim], and ``repeat`` with a repeat head."""
 
     state: tf.Tensor
-    share: tf.Tensor | None = None
-    pointer: tf.Tensor | None = None
-    items: tf.Tensor | None = None
+    repeat: Repeat | None = None
 
 
 class NextItemModel(tf.keras.Model):
@@ -111,7 +117,8 @@ class NextItemModel(tf.keras.Model):
         if "repeat" not in outputs:
             return Question(state)
         repeat = outputs["repeat"]
-        return Question(state, repeat["share"][:, -1], tf.nn.softmax(repeat["pointer"][:, -1]), repeat["item_id"])
+        share, pointer = repeat["share"][:, -1], tf.nn.softmax(repeat["pointer"][:, -1])
+        return Question(state, Repeat(share, pointer, repeat["item_id"]))
 
     def item_scorer(self, question: Question) -> ScoreChunk:
         """Scores of a range of items at a time: ``(start, stop) -> float32 [batch, stop - start]``.
@@ -122,30 +129,23 @@ class NextItemModel(tf.keras.Model):
         def logits(start: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
             return self.item_logits(question.state, start, stop)
 
-        if question.share is None:
+        repeat = question.repeat
+        if repeat is None:
             return logits
+        if self.spec.items.size <= AT_ONCE:
+            everything = self.item_probabilities(question)
+            return lambda start, stop: everything[:, start:stop]
         normaliser = self._normaliser(logits, question.state)
-        new, again = tf.sigmoid(-question.share)[:, None], tf.sigmoid(question.share)[:, None] * question.pointer
-        users = tf.broadcast_to(tf.range(tf.shape(again)[0])[:, None], tf.shape(again))
-
-        def probabilities(start: tf.Tensor, stop: tf.Tensor) -> tf.Tensor:
-            scores = new * tf.exp(logits(start, stop) - normaliser)
-            inside = (question.items >= tf.maximum(start, FIRST)) & (question.items < stop)
-            place = tf.where(inside, question.items - start, 0)
-            return tf.tensor_scatter_nd_add(scores, tf.stack([users, place], axis=-1), tf.where(inside, again, 0.0))
-
-        return probabilities
+        return lambda start, stop: _with_repeats(repeat, tf.exp(logits(start, stop) - normaliser), start)
 
     def item_probabilities(self, question: Question) -> tf.Tensor:
         """Probability of every item, float32 [batch, V]."""
-        scores = self.item_scorer(question)(0, self.spec.items.size)
-        return tf.nn.softmax(scores) if question.share is None else scores
+        softmax = tf.nn.softmax(self.item_logits(question.state))
+        return softmax if question.repeat is None else _with_repeats(question.repeat, softmax, 0)
 
     def _normaliser(self, logits: ScoreChunk, state: tf.Tensor) -> tf.Tensor:
         """Logarithm of the softmax's denominator, float32 [batch, 1], in bounded memory."""
         size = self.spec.items.size
-        if size <= AT_ONCE:
-            return tf.reduce_logsumexp(logits(0, size), axis=-1, keepdims=True)
 
         def body(start, total):
             more = tf.reduce_logsumexp(logits(start, tf.minimum(start + AT_ONCE, size)), axis=-1)
@@ -237,6 +237,16 @@ class NextItemModel(tf.keras.Model):
     @property
     def metrics(self):
         return list(self._means.values())
+
+
+def _with_repeats(repeat: Repeat, softmax: tf.Tensor, start: int | tf.Tensor) -> tf.Tensor:
+    """The mixture of :class:`RepeatHead` for the items from row ``start`` on, float32 [batch, n] as ``softmax``."""
+    place = repeat.items - start
+    inside = (repeat.items >= FIRST) & (place >= 0) & (place < tf.shape(softmax)[1])
+    users = tf.broadcast_to(tf.range(tf.shape(place)[0])[:, None], tf.shape(place))
+    index = tf.stack([users, tf.where(inside, place, 0)], axis=-1)
+    again = tf.where(inside, tf.sigmoid(repeat.share)[:, None] * repeat.pointer, 0.0)
+    return tf.tensor_scatter_nd_add(tf.sigmoid(-repeat.share)[:, None] * softmax, index, again)
 
 
 def exclude(scores: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:

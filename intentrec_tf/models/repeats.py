@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.layers import AttentionMask, EventDistance, ItemEmbedding, RepeatHead
+from intentrec_tf.masking import NEVER
 from intentrec_tf.models.config import ModelConfig
 
 UNABLE = ("BERT4Rec", "TransAct")  # no state of every event's past; some events hidden in training
@@ -51,5 +52,5 @@ def repeat_mixture(repeat: dict[str, tf.Tensor], targets: tf.Tensor) -> tuple[tf
     """
     same = repeat["item_id"][:, None, :] == targets[:, :, None]
     pointer = repeat["pointer"]
-    hit = tf.reduce_logsumexp(tf.where(same, pointer, -1e9), axis=-1) - tf.reduce_logsumexp(pointer, axis=-1)
+    hit = tf.reduce_logsumexp(tf.where(same, pointer, NEVER), axis=-1) - tf.reduce_logsumexp(pointer, axis=-1)
     return tf.math.log_sigmoid(-repeat["share"]), tf.math.log_sigmoid(repeat["share"]) + hit

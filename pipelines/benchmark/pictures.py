@@ -10,7 +10,9 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot, ticker
 
-OURS, PEER = "#1b6ca8", "#c05a2e"
+from pipelines.drawing import OURS
+
+PEER = "#c05a2e"
 
 
 def plot_train(record: dict[str, Any], picture: Path) -> None:

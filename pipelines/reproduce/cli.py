@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.interrupt import resumable
 from pipelines.validate import DataError
+
+if TYPE_CHECKING:
+    from pipelines.reproduce.protocols import Setting
+    from pipelines.reproduce.runs import Places
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -55,14 +58,11 @@ def _add(table: str) -> None:
         results: ResultsOption = RESULTS,
         again: Annotated[bool, typer.Option("--again", help="Replace runs of another configuration.")] = False,
     ) -> None:
-        from pipelines.reproduce.protocols import Setting
         from pipelines.reproduce.reproduce import reproduce_table
-        from pipelines.reproduce.runs import Places
 
-        setting = Setting.of(dataset, protocol, request_time, raw)
+        setting, places = _asked(dataset, protocol, raw, request_time, work, results)
         rows = [name.strip() for name in only.split(";") if name.strip()] if only else None
-        places = Places(work, results / "runs")
-        with _resumable():
+        with resumable():
             typer.echo(reproduce_table(table, setting, _numbers(seeds), places, rows, again, typer.echo))
 
 
@@ -81,13 +81,11 @@ def robustness(
     results: ResultsOption = RESULTS,
 ) -> None:
     """Replace the intents that Z is made of by uniform, shuffled and true ones: what becomes of the items?"""
-    from pipelines.reproduce.protocols import Setting
     from pipelines.reproduce.reports import robustness_report
-    from pipelines.reproduce.runs import Places
 
-    setting = Setting.of(dataset, protocol, request_time, raw)
-    with _resumable():
-        typer.echo(robustness_report(setting, seed, Places(work, results / "runs"), results, typer.echo))
+    setting, places = _asked(dataset, protocol, raw, request_time, work, results)
+    with resumable():
+        typer.echo(robustness_report(setting, seed, places, results, typer.echo))
 
 
 @app.command(epilog="Example: `intentrec reproduce shift --dataset movielens-1m --seeds 0`")
@@ -101,13 +99,11 @@ def shift(
     results: ResultsOption = RESULTS,
 ) -> None:
     """Accuracy on the first, second and third event after a change of interest, for V0 to V3 with every H."""
-    from pipelines.reproduce.protocols import Setting
     from pipelines.reproduce.reports import shift_report
-    from pipelines.reproduce.runs import Places
 
-    setting = Setting.of(dataset, protocol, request_time, raw)
-    with _resumable():
-        typer.echo(shift_report(setting, _numbers(seeds), Places(work, results / "runs"), results, typer.echo))
+    setting, places = _asked(dataset, protocol, raw, request_time, work, results)
+    with resumable():
+        typer.echo(shift_report(setting, _numbers(seeds), places, results, typer.echo))
 
 
 @app.command(epilog="Example: `intentrec reproduce figure6 --dataset foursquare-nyc`")
@@ -122,12 +118,10 @@ def figure6(
 ) -> None:
     """Group training users by V3's intent vector Z, name the groups by their intents, and draw them."""
     from pipelines.reproduce.figure6 import draw_figure6
-    from pipelines.reproduce.protocols import Setting
-    from pipelines.reproduce.runs import Places
 
-    setting = Setting.of(dataset, protocol, request_time, raw)
-    with _resumable():
-        typer.echo(f"written: {draw_figure6(setting, seed, Places(work, results / 'runs'), results, typer.echo)}")
+    setting, places = _asked(dataset, protocol, raw, request_time, work, results)
+    with resumable():
+        typer.echo(f"written: {draw_figure6(setting, seed, places, results, typer.echo)}")
 
 
 @app.command(epilog="Example: `intentrec reproduce figure7 --dataset movielens-100k --users 42,196`")
@@ -143,13 +137,10 @@ def figure7(
 ) -> None:
     """Draw which intents mattered to V3 for a few users, beside their last events."""
     from pipelines.reproduce.figure7 import draw_figure7
-    from pipelines.reproduce.protocols import Setting
-    from pipelines.reproduce.runs import Places
 
-    setting = Setting.of(dataset, protocol, request_time, raw)
+    setting, places = _asked(dataset, protocol, raw, request_time, work, results)
     chosen = [user.strip() for user in users.split(",")] if users is not None else None
-    places = Places(work, results / "runs")
-    with _resumable():
+    with resumable():
         typer.echo(f"written: {draw_figure7(setting, seed, places, results, typer.echo, chosen)}")
 
 
@@ -163,14 +154,14 @@ def page(results: ResultsOption = RESULTS) -> None:
     typer.echo(f"written: {write_page(results)}")
 
 
-@contextmanager
-def _resumable() -> Iterator[None]:
-    """Say, when interrupted, that nothing is lost."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on where it was", err=True)
-        raise typer.Exit(130) from None
+def _asked(
+    dataset: str, protocol: str | None, raw: str | None, request_time: bool | None, work: Path, results: Path
+) -> tuple[Setting, Places]:
+    """The setting that the options name, and where its things go."""
+    from pipelines.reproduce.protocols import Setting
+    from pipelines.reproduce.runs import Places
+
+    return Setting.of(dataset, protocol, request_time, raw), Places(work, results / "runs")
 
 
 def _numbers(text: str) -> list[int]:

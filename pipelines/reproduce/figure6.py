@@ -19,9 +19,9 @@ from intentrec_tf.schema import (
     RepeatIntent,
     Schema,
 )
+from pipelines.drawing import one_line, save, setting_words, shorten_to, spoken, style, text_inches, wrap_to
 from pipelines.prepared import PreparedData
 from pipelines.report import write_record
-from pipelines.reproduce.drawing import one_line, save, setting_words, shorten_to, spoken, style, text_inches, wrap_to
 from pipelines.reproduce.identity import record_of
 from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.questions import ask, trained_v3

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pipelines.drawing import OURS, QUIET, one_line, save, setting_words, shorten_to, spoken, style
 from pipelines.prepared import PreparedData
 from pipelines.report import write_record
-from pipelines.reproduce.drawing import OURS, QUIET, one_line, save, setting_words, shorten_to, spoken, style
 from pipelines.reproduce.identity import record_of
 from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.questions import Answers, ask, trained_v3

@@ -10,9 +10,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from pipelines.datasets.registry import packaged_schema
+from pipelines.drawing import INK, OURS, PAPER, save, setting_words, shorten_to, spoken, style
 from pipelines.reproduce.claims import LEVEL
 from pipelines.reproduce.comparison import ITEM, Column, Row, compare
-from pipelines.reproduce.drawing import INK, OURS, PAPER, save, setting_words, shorten_to, spoken, style
 from pipelines.reproduce.page import rows_of, settings_of
 from pipelines.reproduce.paper import BASES, published
 from pipelines.reproduce.systems import TABLES, systems_of

@@ -41,7 +41,7 @@ def trained_v3(
 ) -> tuple[System, NextItemModel, PreparedData, RunConfig]:
     """V3 with the data set's own window, trained now if it is not at hand."""
     system = own_v3(prepared_data(setting, places, say).spec.schema)
-    folder, _ = trained(setting, system, seed, places, say)
+    folder = trained(setting, system, seed, places, say)
     return (system, *folder.load_model())
 
 

@@ -27,7 +27,7 @@ def robustness_report(setting: Setting, seed: int, places: Places, results: Path
     systems = [System("V2", {"variant": "V2"}), own_v3(prepared.spec.schema)]
     found: dict[str, Any] = {}
     for system in systems:
-        folder, _ = trained(setting, system, seed, places, say)
+        folder = trained(setting, system, seed, places, say)
         model, prepared, _ = folder.load_model()
         found[system.name] = robustness(model, prepared)
     header = ["intents that Z is made of", *(f"{name} {metric}" for name in found for metric in found[name]["true"])]

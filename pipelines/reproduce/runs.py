@@ -113,14 +113,14 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def trained(setting: Setting, system: System, seed: int, places: Places, say: Say) -> tuple[RunFolder, PreparedData]:
+def trained(setting: Setting, system: System, seed: int, places: Places, say: Say) -> RunFolder:
     """A finished training run, trained now if its weights are not at hand."""
     from pipelines.train import train
 
     folder = places.run(setting, system, seed)
     prepared = prepared_data(setting, places, lambda _: None)
     train(prepared, configuration(setting, system, seed)[1], folder, say)
-    return folder, prepared
+    return folder
 
 
 def _make(

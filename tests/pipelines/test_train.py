@@ -269,3 +269,13 @@ def test_data_or_configuration_that_allow_no_training(
     (tmp_path / "in" / "events.csv").write_text("\n".join([lines[0], *singles]), encoding="utf-8")
     with pytest.raises(DataError, match="the validation part has no event with an earlier one"):
         train(prepare(config, tmp_path / "strangers", quiet), small, RunFolder(tmp_path / "run2"), quiet)
+
+
+def test_weight_decay_pulls_matrices_and_tables_towards_zero_and_nothing_else():
+    """Without any gradient only the decay moves a weight."""
+    names = ("kernel", "table", "bias", "gamma", "beta", "slopes")
+    weights = [tf.Variable(tf.ones([2]), name=name) for name in names]
+    optimizer = optimizer_of(TrainingConfig(weight_decay=0.5, schedule="constant", warmup_steps=1), steps=10)
+    optimizer.apply_gradients([(tf.zeros([2]), weight) for weight in weights])
+    moved = {name for name, weight in zip(names, weights, strict=True) if float(weight[0]) < 1}
+    assert moved == {"kernel", "table"}

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from pipelines.drawing import OURS, QUIET
 from pipelines.prepared import PreparedData
 from pipelines.reproduce import figure7
 from pipelines.reproduce.cli import app
-from pipelines.reproduce.drawing import OURS, QUIET
 from pipelines.reproduce.figure7 import (
     EVENTS,
     USERS,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pipelines.datasets.registry import packaged_schema
+from pipelines.drawing import OURS, PAPER
 from pipelines.reproduce.compact import gains, pack_numbers
-from pipelines.reproduce.drawing import OURS, PAPER
 from pipelines.reproduce.pictures import Gain, Score, draw_tables, gain_figure, score_figure
 from pipelines.reproduce.runs import FIELDS
 from pipelines.reproduce.systems import System, systems_of

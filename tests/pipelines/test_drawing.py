@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from pipelines.reproduce.drawing import save, setting_words, shorten, shorten_to, style, text_inches
+from pipelines.drawing import save, setting_words, shorten, shorten_to, style, text_inches
 from tests.picture_checks import drawn_texts
 
 LETTERS = [
