@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 # The first interpreter that runs and is new enough; PYTHON=... overrides.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
+# Test processes side by side, 1-2 GiB each.
+WORKERS ?= 2
 
 .PHONY: help demo test test-slow format proto clean
 .DEFAULT_GOAL := help
@@ -21,7 +23,7 @@ test: $(BIN)/.dev  ## everything CI runs: style, types, tests (without the slow 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m 'not slow'
+	$(BIN)/python -m pytest -q -m 'not slow' -n $(WORKERS) --dist loadfile
 
 test-slow: $(BIN)/.dev  ## the tests that take minutes: the demo as users run it
 	$(BIN)/python -m pytest -q -m slow

@@ -174,10 +174,9 @@ def test_a_damaged_record_is_one_sentence(tmp_path: Path, text: str):
 
 
 def test_weights_that_are_not_at_hand_are_trained(setting: Setting, places: Places, laboratory: Any):
-    folder, prepared = trained(setting, V0, 3, places, quiet)
+    folder = trained(setting, V0, 3, places, quiet)
     assert folder.folder == places.work / setting.name / "v0-seed3"
     assert laboratory.trained == ["v0-seed3"]
-    assert prepared.folder == places.data(setting)
     assert not places.results.exists()
 
 
