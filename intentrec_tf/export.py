@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from intentrec_tf.inputs import Columns, assemble_inputs, following
 from intentrec_tf.models.next_item_model import NextItemModel, exclude
+from intentrec_tf.retrieval import Retriever
 from intentrec_tf.schema import LABEL_SEPARATOR
 from intentrec_tf.vocabulary import FIRST, OOV, Vocabulary
 
@@ -28,6 +29,14 @@ class Signatures(tf.Module):
       of the catalogue softmax, nor (V2 and V3) of the item encoder.
     * ``item`` = ``serving_default``: ``item_id`` string and ``score`` float32 [B, K], best first.  The score is the
       probability before exclusion.  A place that no item is left for has id ``""`` and score 0.
+    * ``rank``: also takes ``candidate_item_id`` string [B, C]; ``score`` float32 [B, C], each candidate's probability
+      among the candidates, 0 for ``""`` and unknown ids.  Its cost does not grow with the catalogue.
+    * ``retrieve`` (with a retriever): also takes ``interest`` string [B, T], declared topics, and ``exclude_item_id``;
+      ``item_id``, ``source`` string and ``score`` float32 [B, N], best of each source in turn.  A source is the number
+      of an implicit interest or the name of a topic; the score is the cosine of the source's query and the item.
+      ``mass`` float32 [B, K], how much of the history each implicit interest stands for; ``budget`` int32 [B, K + T],
+      how many candidates each source was to bring.  Unknown topics and repeated ones are passed over; a user without
+      any event has one implicit interest, that of new users.
     * ``embed``: ``item_state`` float32 [B, dim] and, for V2 and V3, ``intent_embedding`` [B, d].
 
     A user without any event gets the training shares of items and labels.
@@ -35,10 +44,14 @@ class Signatures(tf.Module):
     Args:
         model: trained.
         top_k: K, at most the number of items.
+        retriever: of the same data; None leaves ``retrieve`` out.
     """
 
-    def __init__(self, model: NextItemModel, top_k: int = 100) -> None:
+    def __init__(self, model: NextItemModel, top_k: int = 100, retriever: Retriever | None = None) -> None:
         super().__init__(name="signatures")
+        if retriever is not None and retriever.spec.items != model.spec.items:
+            raise ValueError("retriever and model are of different data; train both on the same")
+        self.retriever = retriever
         spec = model.spec
         self._spec = spec
         self.model = model
@@ -49,6 +62,8 @@ class Signatures(tf.Module):
             f.name: _lookup(spec.vocabularies[f.name]) for f in spec.schema.event_features if f.kind != "numeric"
         }
         self.item_prior = tf.constant(_shares(spec.item_prior, spec.item_prior.sum()))
+        if retriever is not None and (topics := spec.schema.explicit_interests) is not None:
+            self.topic_lookup = _lookup(spec.vocabularies[topics])
         self.intent_names = sorted(model.output["intents"])
         self.labels = {name: tf.constant(spec.intent_labels[name]) for name in self.intent_names}
         self.label_priors = {name: tf.constant(_label_shares(model, name)) for name in self.intent_names}
@@ -86,6 +101,37 @@ class Signatures(tf.Module):
             "score": tf.where(possible, best, 0.0),
         }
 
+    def rank(self, candidate_item_id: tf.Tensor, **raw: tf.Tensor) -> Columns:
+        """See the class; shapes and dtypes as there."""
+        inputs, known = self._read(raw)
+        rows = self.item_lookup.lookup(candidate_item_id)
+        predicted = self.model.candidate_probabilities(self.model.newest(self.model(inputs, training=False)), rows)
+        prior = tf.gather(self.item_prior, rows)  # 0 at padding and OOV
+        prior = tf.math.divide_no_nan(prior, tf.reduce_sum(prior, axis=1, keepdims=True))
+        return {"score": tf.where(known[:, None], predicted, prior)}
+
+    def retrieve(self, interest: tf.Tensor, exclude_item_id: tf.Tensor, **raw: tf.Tensor) -> Columns:
+        """See the class; shapes and dtypes as there."""
+        assert self.retriever is not None
+        inputs, _ = self._read(raw)
+        never = [self.item_lookup.lookup(exclude_item_id)]
+        if self._spec.schema.exclude_seen:
+            never.append(inputs["item_id"])
+        topics = tf.zeros(tf.shape(interest), tf.int32)
+        if self.retriever.explicit is not None:
+            topics = _first_of_each(self.topic_lookup.lookup(interest))
+        found = self.retriever(inputs, topics, tf.concat(never, axis=1))
+        slots = tf.shape(found.mass)[1]
+        name = tf.concat([tf.repeat(tf.strings.as_string(tf.range(slots))[None], tf.shape(topics)[0], 0), interest], 1)
+        there = found.rows >= FIRST
+        return {
+            "item_id": tf.where(there, tf.gather(self.item_names, found.rows), ""),
+            "source": tf.where(there, tf.gather(name, tf.maximum(found.source, 0), batch_dims=1), ""),
+            "score": found.score,
+            "mass": found.mass,
+            "budget": found.budget,
+        }
+
     def embed(self, **raw: tf.Tensor) -> Columns:
         """See the class; shapes and dtypes as there."""
         inputs, _ = self._read(raw)
@@ -99,10 +145,15 @@ class Signatures(tf.Module):
         """Concrete functions by signature name, ready for ``tf.saved_model.save``."""
         raw = self.input_specs()
         extra = {"exclude_item_id": tf.TensorSpec([None, None], tf.string, "exclude_item_id")}
+        candidates = tf.TensorSpec([None, None], tf.string, "candidate_item_id")
         concrete = {
             "item": tf.function(self.item).get_concrete_function(**raw, **extra),
+            "rank": tf.function(self.rank).get_concrete_function(**raw, candidate_item_id=candidates),
             "embed": tf.function(self.embed).get_concrete_function(**raw),
         }
+        if self.retriever is not None:
+            interest = tf.TensorSpec([None, None], tf.string, "interest")
+            concrete["retrieve"] = tf.function(self.retrieve).get_concrete_function(**raw, **extra, interest=interest)
         if self.intent_names:
             concrete["intent"] = tf.function(self.intent).get_concrete_function(**raw)
         return {**concrete, "serving_default": concrete["item"]}
@@ -135,15 +186,16 @@ class Signatures(tf.Module):
         return assemble_inputs(self._spec, events, segment, next_timestamp), tf.reduce_any(real, axis=1)
 
 
-def save_model(model: NextItemModel, path: str | Path, top_k: int = 100) -> None:
+def save_model(model: NextItemModel, path: str | Path, top_k: int = 100, retriever: Retriever | None = None) -> None:
     """Write the SavedModel of a model with all its signatures.
 
     Args:
         model: trained.
         path: folder to be made.
         top_k: items the ``item`` signature returns.
+        retriever: what the ``retrieve`` signature asks; None leaves it out.
     """
-    signatures = Signatures(model, top_k)
+    signatures = Signatures(model, top_k, retriever)
     tf.saved_model.save(signatures, str(path), signatures=signatures.functions())
 
 
@@ -167,6 +219,13 @@ def _label_shares(model: NextItemModel, name: str) -> np.ndarray:
     several = name in {intent.name for intent in spec.schema.category_intents}
     independent = several and model.config.multi_label_loss == "sigmoid"
     return _shares(counts, spec.item_prior.sum() if independent else counts.sum())
+
+
+def _first_of_each(rows: tf.Tensor) -> tf.Tensor:
+    """Rows int32 [B, T] with every repetition within a batch row replaced by 0."""
+    places = tf.range(tf.shape(rows)[1])
+    earlier = (rows[:, :, None] == rows[:, None, :]) & (places[None, None, :] < places[None, :, None])
+    return tf.where(tf.reduce_any(earlier, axis=2), 0, rows)
 
 
 def _distinct(rows: tf.Tensor, width: int) -> tf.Tensor:

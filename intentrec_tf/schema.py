@@ -29,6 +29,8 @@ RESERVED = {
     # inputs and outputs of the signatures
     "request_time",
     "exclude_item_id",
+    "candidate_item_id",
+    "interest",
     "attention",
     "embedding",
 }

@@ -11,8 +11,6 @@ import tensorflow as tf
 
 from pipelines.atomic import atomic_text
 
-MONITOR = "val_ndcg@10"
-
 
 class RankingValidation(tf.keras.callbacks.Callback):
     """Put the validation metrics into the epoch's logs; must come before callbacks that read them.
@@ -42,10 +40,11 @@ class ResumableEarlyStopping(tf.keras.callbacks.EarlyStopping):
     Args:
         folder: holds ``best.weights.h5`` and ``early_stopping.json``.
         patience: epochs without a better value.
+        monitor: name of the value in the logs, the higher the better.
     """
 
-    def __init__(self, folder: Path, patience: int) -> None:
-        super().__init__(monitor=MONITOR, mode="max", patience=patience)
+    def __init__(self, folder: Path, patience: int, monitor: str = "val_ndcg@10") -> None:
+        super().__init__(monitor=monitor, mode="max", patience=patience)
         self.weights_file = folder / "best.weights.h5"
         self._state_file = folder / "early_stopping.json"
 
@@ -90,9 +89,12 @@ class EpochLog(tf.keras.callbacks.Callback):
         record = {"epoch": epoch + 1, "seconds": round(seconds, 2), **{k: float(v) for k, v in logs.items()}}
         kept = [r for r in read_history(self.file) if r["epoch"] <= epoch]
         atomic_text(self.file, "".join(json.dumps(r) + "\n" for r in [*kept, record]))
-        losses = f"loss {record['loss']:.3f} (item {record['item_loss']:.3f})"
-        scores = f"validation NDCG@10 {record[MONITOR]:.4f}, HR@10 {record['val_hr@10']:.4f}"
-        self.say(f"epoch {epoch + 1:>3}/{self.epochs}  {seconds:6.1f} s  {losses}  {scores}")
+        losses = f"loss {record['loss']:.3f}"
+        if "item_loss" in record:
+            losses += f" (item {record['item_loss']:.3f})"
+        found = {name.removeprefix("val_").upper(): value for name, value in record.items() if name.startswith("val_")}
+        scores = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+        self.say(f"epoch {epoch + 1:>3}/{self.epochs}  {seconds:6.1f} s  {losses}  validation {scores}")
 
 
 def read_history(file: Path) -> list[dict[str, float]]:

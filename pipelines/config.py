@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from intentrec_tf.models.config import ModelConfig
+from intentrec_tf.retrieval.config import RetrievalConfig
 from pipelines.validate import DataError
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -23,7 +24,7 @@ class TrainingConfig(BaseModel):
         learning_rate: of Adam, after a linear warm-up over ``warmup_steps`` (at most a tenth of all steps).
         schedule: the rate afterwards: ``constant``, or ``cosine`` down to zero at the last epoch.
         weight_decay: of AdamW, times the learning rate, on matrices and tables.
-        rows_per_batch, row_length: shape of a packed batch.
+        rows_per_batch, row_length: shape of a packed batch; a retrieval model takes ``rows_per_batch`` users.
         history: ``last`` (newest L transitions of a user) or ``all`` (every window of L).
         patience: epochs without a better validation NDCG@10 before training stops.
         validate_every: epochs between validations.
@@ -52,12 +53,29 @@ class TrainingConfig(BaseModel):
 
 
 class RunConfig(BaseModel):
-    """Model and training of one run."""
+    """Model and training of one run.
+
+    Attributes:
+        model: what predicts intents and the next item.
+        retrieval: what finds candidates; where it is given it is the model, and ``model`` means nothing.
+        training: how either is fitted.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: ModelConfig = ModelConfig()
+    retrieval: RetrievalConfig | None = None
     training: TrainingConfig = TrainingConfig()
+
+    @property
+    def title(self) -> str:
+        """What is trained, for people."""
+        return self.model.variant if self.retrieval is None else f"retrieval, {self.retrieval.interests}"
+
+    @property
+    def monitor(self) -> str:
+        """The validation metric that decides between epochs, as the history names it."""
+        return "val_ndcg@10" if self.retrieval is None else "val_hr@100"
 
     @classmethod
     def read(cls, name: str | Path, changes: dict[str, Any] | None = None) -> RunConfig:
@@ -96,18 +114,26 @@ def changed_settings(known: dict[str, Any], wanted: dict[str, Any]) -> dict[str,
 
     A key that the known one does not have yet, being older, counts with its default.
     """
-    default = RunConfig().model_dump(mode="json")
+    default = RunConfig(retrieval=RetrievalConfig()).model_dump(mode="json")
+    if known.get("retrieval") is None or wanted.get("retrieval") is None:
+        default["retrieval"] = {}  # between a model with retrieval and one without everything differs
     pairs = {
-        f"{group}.{key}": (known.get(group, {}).get(key, default.get(group, {}).get(key)), value)
+        f"{group}.{key}": ((known.get(group) or {}).get(key, default[group].get(key)), value)
         for group, values in wanted.items()
-        for key, value in values.items()
+        for key, value in (values or dict.fromkeys(known.get(group) or {})).items()
     }
     return {key: (old, new) for key, (old, new) in pairs.items() if old != new}
 
 
 def _known_keys(place: tuple[Any, ...]) -> list[str]:
     """Keys a configuration knows at a place such as ``("training",)``."""
-    model: Any = {(): RunConfig, ("model",): ModelConfig, ("training",): TrainingConfig}.get(place)
+    parts: dict[tuple[Any, ...], type[BaseModel]] = {
+        (): RunConfig,
+        ("model",): ModelConfig,
+        ("retrieval",): RetrievalConfig,
+        ("training",): TrainingConfig,
+    }
+    model = parts.get(place)
     return sorted(model.model_fields) if model else []
 
 

@@ -15,6 +15,7 @@ from intentrec_tf.inputs import Columns
 from intentrec_tf.metrics import hit_rate, intent_hits, intent_metrics, ndcg, reciprocal_rank, target_rank
 from intentrec_tf.metrics.ranking import UNREACHABLE, ScoreChunk
 from intentrec_tf.models import NextItemModel
+from intentrec_tf.retrieval import RetrievalModel
 from intentrec_tf.vocabulary import FIRST
 from pipelines.baselines import baselines
 from pipelines.input_fn import evaluation_batches
@@ -22,7 +23,8 @@ from pipelines.prepared import PreparedData
 from pipelines.progress import track
 from pipelines.split import TEST
 
-CUTOFFS = {"HR": (1, 5, 10, 20), "NDCG": (5, 10, 20)}
+CUTOFFS = {"HR": (1, 5, 10, 20, 50, 100, 200, 500, 1000), "NDCG": (5, 10, 20)}
+VALIDATED = ("NDCG@10", "HR@10", "HR@100")
 ITEMS_AT_ONCE = 65_536
 Step = Callable[[Columns, Columns], dict[str, Any]]
 
@@ -63,7 +65,7 @@ def ranking_metrics(ranks: np.ndarray) -> dict[str, float]:
     return {name: float(tf.reduce_mean(values)) for name, values in metrics.items()}
 
 
-def ranking_step(model: NextItemModel, batches: tf.data.Dataset) -> Step:
+def ranking_step(model: NextItemModel | RetrievalModel, batches: tf.data.Dataset) -> Step:
     """The function that ranks one of ``batches``: ``rank`` int32 [batch], ``intents`` probabilities [batch, d_i].
 
     Trace it once and use it for every validation.
@@ -72,6 +74,8 @@ def ranking_step(model: NextItemModel, batches: tf.data.Dataset) -> Step:
     @tf.function(input_signature=batches.element_spec)  # one trace for batches of every size
     def step(inputs: Columns, targets: Columns) -> dict[str, Any]:
         outputs = model(inputs, training=False)
+        if isinstance(model, RetrievalModel):
+            return {"rank": rank_targets(model.item_scorer(outputs), model.spec, targets), "intents": {}}
         intents = {name: values[:, -1] for name, values in outputs["probabilities"].items()}
         return {"rank": rank_targets(model.item_scorer(model.newest(outputs)), model.spec, targets), "intents": intents}
 
@@ -79,10 +83,11 @@ def ranking_step(model: NextItemModel, batches: tf.data.Dataset) -> Step:
 
 
 def validation_metrics(step: Step, batches: tf.data.Dataset) -> dict[str, float]:
-    """``hr@10`` and ``ndcg@10`` of the model alone, for use while training; ``step`` is :func:`ranking_step`'s."""
+    """``ndcg@10``, ``hr@10`` and ``hr@100`` of the model alone, for use while training; ``step`` is
+    :func:`ranking_step`'s."""
     ranks = np.concatenate([step(inputs, targets)["rank"] for inputs, targets in batches])
     metrics = ranking_metrics(ranks)
-    return {"hr@10": metrics["HR@10"], "ndcg@10": metrics["NDCG@10"]}
+    return {name.lower(): metrics[name] for name in VALIDATED}
 
 
 def evaluate(

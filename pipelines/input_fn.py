@@ -96,25 +96,25 @@ def question_batches(prepared: PreparedData, chosen: np.ndarray, batch: int = 25
     past = chosen - np.repeat(np.r_[0, sizes.cumsum()[:-1]], sizes)[chosen]
     chosen, past = chosen[past > 0], past[past > 0]  # a target without any past is no question
     order = np.argsort(past, kind="stable")
-    columns = _all_events(prepared)
+    columns = all_events(prepared)
     names = ["item_id", "timestamp", *(feature.name for feature in spec.schema.event_features)]
 
     def examples(target: tf.Tensor, past: tf.Tensor) -> tuple[Columns, Columns]:
-        places, real = _places_before(target, past, tf.minimum(tf.reduce_max(past), length))
+        places, real = places_before(target, past, tf.minimum(tf.reduce_max(past), length))
         rows = {name: tf.gather(columns[name], places) for name in names}
         segment = tf.cast(real, tf.int32)
         inputs = assemble_inputs(spec, rows, segment, tf.gather(columns["timestamp"], places + 1))
         goals = {name: tf.gather(columns[name], target) for name in _target_columns(spec)}
         targets = {"event": target, "item": goals["item_id"], "weight": goals["weight"]}
         targets |= {intent.name: goals[intent_column(intent.name)] for intent in spec.schema.single_label_intents}
-        places, real = _places_before(target, past, tf.reduce_max(past))
+        places, real = places_before(target, past, tf.reduce_max(past))
         return inputs, {**targets, "seen": _once(tf.where(real, tf.gather(columns["item_id"], places), 0))}
 
     questions = tf.data.Dataset.from_tensor_slices((chosen[order].astype(np.int64), past[order].astype(np.int64)))
     return questions.batch(batch).map(examples, num_parallel_calls=2).prefetch(2)
 
 
-def _all_events(prepared: PreparedData) -> Columns:
+def all_events(prepared: PreparedData) -> Columns:
     """Every column of the records, [events(, width)], in the order of ``prepared.events``."""
     parts: dict[str, list[tf.Tensor]] = {}
     for group in user_sequences(prepared).map(_without_id).ragged_batch(USERS_PER_GROUP):
@@ -132,7 +132,7 @@ def _flat(column: tf.RaggedTensor) -> tf.Tensor:
     return column.values.to_tensor() if isinstance(column.values, tf.RaggedTensor) else column.values
 
 
-def _places_before(target: tf.Tensor, past: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def places_before(target: tf.Tensor, past: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Places of the ``length`` events before each target, [batch, length], and which of them are the user's."""
     back = tf.range(length, 0, -1, dtype=tf.int64)[None]
     real = back <= past[:, None]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.atomic import atomic_text
-from pipelines.callbacks import MONITOR, read_history
+from pipelines.callbacks import read_history
 from pipelines.config import RunConfig
 from pipelines.environment import provenance
 from pipelines.evaluate import Evaluation
@@ -34,7 +34,7 @@ def evaluation_record(result: Evaluation, prepared: PreparedData, config: RunCon
             "ties": "file order",
         },
         "request_time": schema.request_time,
-        "model": config.model.variant,
+        "model": config.title,
         "config": config.model_dump(mode="json"),
         "seed": config.training.seed,
         "targets": result.targets,
@@ -93,11 +93,11 @@ def plot_history(history: Path, picture: Path) -> None:
     records = read_history(history)
     epochs = [record["epoch"] for record in records]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
-    for name in (key for key in records[-1] if key.endswith("_loss")):
+    for name in [key for key in records[-1] if key.endswith("_loss")] or ["loss"]:
         words = name.removesuffix("_loss").replace("_", " ")
         left.plot(epochs, [record[name] for record in records], label=words, marker=".")
     left.set(title="training loss", xlabel="epoch", ylabel="cross-entropy (nats)")
-    for name in (MONITOR, "val_hr@10"):
+    for name in (key for key in records[-1] if key.startswith("val_")):
         right.plot(epochs, [record[name] for record in records], label=name.removeprefix("val_").upper(), marker=".")
     right.set(title="validation, full ranking", xlabel="epoch", ylabel="mean over targets", ylim=(0, None))
     for axis in (left, right):

@@ -6,11 +6,24 @@ import json
 from pathlib import Path
 from typing import Any
 
+from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.models import NextItemModel, build_model
+from intentrec_tf.retrieval import RetrievalModel
 from pipelines.atomic import atomic_text
 from pipelines.config import RunConfig, changed_settings
 from pipelines.prepared import PreparedData
 from pipelines.validate import DataError
+
+Model = NextItemModel | RetrievalModel
+
+
+def build(spec: DataSpec, config: RunConfig) -> Model:
+    """The model that a configuration describes.
+
+    Raises:
+        ValueError: it does not fit the schema.
+    """
+    return build_model(spec, config.model) if config.retrieval is None else RetrievalModel(spec, config.retrieval)
 
 
 class RunFolder:
@@ -71,7 +84,7 @@ class RunFolder:
             )
         return prepared, RunConfig.model_validate(record["config"])
 
-    def load_model(self) -> tuple[NextItemModel, PreparedData, RunConfig]:
+    def load_model(self) -> tuple[Model, PreparedData, RunConfig]:
         """The model with its best weights.
 
         Raises:
@@ -80,11 +93,11 @@ class RunFolder:
         prepared, config = self.read()
         if not self.weights.is_file():
             raise DataError(f"{self.folder}: has no finished epoch yet; run 'intentrec train' again to resume it.")
-        model = build_model(prepared.spec, config.model)
+        model = build(prepared.spec, config)
         self.load_weights(model)
         return model, prepared, config
 
-    def load_weights(self, model: NextItemModel) -> None:
+    def load_weights(self, model: Model) -> None:
         """Give a model the run's best weights.
 
         Raises:

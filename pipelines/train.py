@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from intentrec_tf.models import NextItemModel, build_model
 from intentrec_tf.optimizers import LazyAdam, WarmupSchedule
 from pipelines.callbacks import EpochLog, RankingValidation, ResumableEarlyStopping, read_history
 from pipelines.config import RunConfig, TrainingConfig
@@ -15,7 +14,8 @@ from pipelines.evaluate import ranking_step, validation_metrics
 from pipelines.input_fn import evaluation_batches, training_batches
 from pipelines.prepared import PreparedData
 from pipelines.progress_bar import BatchProgress
-from pipelines.run_folder import RunFolder
+from pipelines.retrieval_input import retrieval_batches, with_topics
+from pipelines.run_folder import Model, RunFolder, build
 from pipelines.split import VALIDATION
 from pipelines.validate import DataError
 
@@ -29,7 +29,7 @@ def train(
     run: RunFolder,
     say: Callable[[str], None] = print,
     callbacks: Sequence[tf.keras.callbacks.Callback] = (),
-) -> NextItemModel:
+) -> Model:
     """Train, or resume, and return the model with the weights of its best validation epoch.
 
     Args:
@@ -45,7 +45,7 @@ def train(
     training = config.training
     tf.keras.utils.set_random_seed(training.seed)
     try:
-        model = build_model(prepared.spec, config.model)
+        model = build(prepared.spec, config)
     except ValueError as error:  # a configuration that does not fit itself or the schema
         raise DataError(f"the model cannot be built: {str(error).splitlines()[0]}; change the configuration.") from None
     run.begin(prepared, config)
@@ -56,9 +56,11 @@ def train(
     done = len(read_history(run.history))
     if done:
         say(f"{run.folder}: resuming after epoch {done}")
-    batches = training_batches(prepared, training.rows_per_batch, training.row_length, training.seed, training.history)
+    batches = _training_batches(prepared, config)
     steps = sum(1 for _ in batches)
     held_out = evaluation_batches(prepared, VALIDATION, max_targets=training.validation_targets, seed=training.seed)
+    if config.retrieval is not None and config.retrieval.interests == "conditional":
+        held_out = with_topics(held_out, prepared, config.retrieval)
     held_out = held_out.cache()
     for count, part in ((steps, "training"), (sum(1 for _ in held_out), "validation")):
         if count == 0:
@@ -66,7 +68,7 @@ def train(
                 f"{prepared.folder}: the {part} part has no event with an earlier one of the same user; "
                 "prepare more data or choose other shares of the split."
             )
-    say(f"{config.model.variant}: {model.count_params():,} parameters, {steps:,} step(s) an epoch")
+    say(f"{config.title}: {model.count_params():,} parameters, {steps:,} step(s) an epoch")
     if steps * training.epochs < FEW_STEPS:
         say(
             f"only {steps * training.epochs:,} steps in all, which may be too few to learn much; "
@@ -79,7 +81,7 @@ def train(
     bar = BatchProgress(steps)
     ours = [
         RankingValidation(lambda: validation_metrics(step, held_out), training.validate_every),
-        ResumableEarlyStopping(run.folder, training.patience),
+        ResumableEarlyStopping(run.folder, training.patience, config.monitor),
         tf.keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False, profile_batch=0),
         EpochLog(run.history, training.epochs, say),
         bar,
@@ -93,9 +95,17 @@ def train(
     finally:
         bar.stop()
     run.load_weights(model)
-    best = max(read_history(run.history), key=lambda record: record["val_ndcg@10"])
-    say(f"best epoch {best['epoch']}: validation NDCG@10 {best['val_ndcg@10']:.4f}; weights in {run.weights}")
+    best = max(read_history(run.history), key=lambda record: record[config.monitor])
+    metric = config.monitor.removeprefix("val_").upper()
+    say(f"best epoch {best['epoch']}: validation {metric} {best[config.monitor]:.4f}; weights in {run.weights}")
     return model
+
+
+def _training_batches(prepared: PreparedData, config: RunConfig) -> tf.data.Dataset:
+    training = config.training
+    if config.retrieval is not None:
+        return retrieval_batches(prepared, config.retrieval, training.rows_per_batch, training.seed)
+    return training_batches(prepared, training.rows_per_batch, training.row_length, training.seed, training.history)
 
 
 def _finished(run: RunFolder, training: TrainingConfig) -> bool:

@@ -13,7 +13,7 @@ import tensorflow as tf
 import yaml
 
 from pipelines.atomic import atomic_text
-from pipelines.callbacks import MONITOR, read_history
+from pipelines.callbacks import read_history
 from pipelines.config import RunConfig
 from pipelines.environment import command_line, commit
 from pipelines.prepared import PreparedData
@@ -41,18 +41,20 @@ USUAL = ("model.dim", "model.dropout", "model.intent_weight", "training.learning
 
 
 class Pruning(tf.keras.callbacks.Callback):
-    """Report the validation NDCG@10 of every epoch and give up a trial that falls behind the median.
+    """Report the validation metric of every epoch and give up a trial that falls behind the median.
 
     Args:
         trial: of the study.
+        monitor: name of the metric in the logs.
     """
 
-    def __init__(self, trial: optuna.Trial) -> None:
+    def __init__(self, trial: optuna.Trial, monitor: str) -> None:
         super().__init__()
         self.trial = trial
+        self.monitor = monitor
 
     def on_epoch_end(self, epoch, logs=None):
-        self.trial.report(logs[MONITOR], epoch)
+        self.trial.report(logs[self.monitor], epoch)
         if self.trial.should_prune():
             raise optuna.TrialPruned
 
@@ -94,6 +96,7 @@ def tune(
     if study.user_attrs.get("identity", identity) != identity:
         raise DataError(f"{work}: holds a search over other data, keys or another base; name another folder.")
     study.set_user_attr("identity", identity)
+    metric = base.monitor.removeprefix("val_").upper()
     for leftover in work.glob("trial-*"):  # of an interrupted call
         shutil.rmtree(leftover)
     # A search that goes on must not draw again what it drew at first.
@@ -110,14 +113,14 @@ def tune(
             say(f"trial {done + 1} of {trials}: impossible ({error.errors()[0]['msg'].removeprefix('Value error, ')})")
             continue
         try:
-            train(prepared, config, folder, lambda _: None, [Pruning(trial)])
+            train(prepared, config, folder, lambda _: None, [Pruning(trial, base.monitor)])
         except optuna.TrialPruned:
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             say(f"trial {done + 1} of {trials}: given up ({words})")
         else:
-            best = max(epoch[MONITOR] for epoch in read_history(folder.history))
+            best = max(epoch[base.monitor] for epoch in read_history(folder.history))
             study.tell(trial, best)
-            say(f"trial {done + 1} of {trials}: validation NDCG@10 {best:.4f} ({words}); best {study.best_value:.4f}")
+            say(f"trial {done + 1} of {trials}: validation {metric} {best:.4f} ({words}); best {study.best_value:.4f}")
         shutil.rmtree(folder.folder)
         tf.keras.backend.clear_session()
     return _changed(base, study.best_params)

@@ -2,12 +2,19 @@
 
 from intentrec_tf.layers.append_question import AppendQuestion
 from intentrec_tf.layers.attention_mask import AttentionMask
+from intentrec_tf.layers.differentiable_clustering import DifferentiableClustering
 from intentrec_tf.layers.dropout import Dropout
+from intentrec_tf.layers.dynamic_routing import DynamicRouting
+from intentrec_tf.layers.event_age import EventAge
 from intentrec_tf.layers.event_distance import EventDistance
 from intentrec_tf.layers.hide_recent import HideRecent
 from intentrec_tf.layers.intent_aggregation import IntentAggregation
+from intentrec_tf.layers.interest_attention import InterestAttention
+from intentrec_tf.layers.interest_crossing import InterestCrossing
+from intentrec_tf.layers.interest_tokens import InterestTokens
 from intentrec_tf.layers.item_embedding import ItemEmbedding
 from intentrec_tf.layers.item_head import ItemHead
+from intentrec_tf.layers.item_tower import ItemTower
 from intentrec_tf.layers.label_embedding import LabelEmbedding
 from intentrec_tf.layers.masked_items import MaskedItems
 from intentrec_tf.layers.negative_sampler import NegativeSampler
@@ -18,19 +25,29 @@ from intentrec_tf.layers.repeat_head import RepeatHead
 from intentrec_tf.layers.segment_pool import SegmentPool
 from intentrec_tf.layers.segment_rnn import SegmentRNN
 from intentrec_tf.layers.self_attention import SelfAttention
+from intentrec_tf.layers.slot_choice import SlotChoice
+from intentrec_tf.layers.streaming_frequency import StreamingFrequency
 from intentrec_tf.layers.timestamp_embedding import TimestampEmbedding
 from intentrec_tf.layers.transformer_block import TransformerBlock
 from intentrec_tf.layers.transformer_encoder import TransformerEncoder
+from intentrec_tf.layers.user_summary import UserSummary
 
 __all__ = [
     "AppendQuestion",
     "AttentionMask",
+    "DifferentiableClustering",
     "Dropout",
+    "DynamicRouting",
+    "EventAge",
     "EventDistance",
     "HideRecent",
     "IntentAggregation",
+    "InterestAttention",
+    "InterestCrossing",
+    "InterestTokens",
     "ItemEmbedding",
     "ItemHead",
+    "ItemTower",
     "LabelEmbedding",
     "MaskedItems",
     "NegativeSampler",
@@ -41,7 +58,10 @@ __all__ = [
     "SegmentPool",
     "SegmentRNN",
     "SelfAttention",
+    "SlotChoice",
+    "StreamingFrequency",
     "TimestampEmbedding",
     "TransformerBlock",
     "TransformerEncoder",
+    "UserSummary",
 ]

@@ -24,8 +24,8 @@ class ItemEmbedding(tf.keras.layers.Layer):
             label vocabulary, ``width`` the labels kept per item (multi-label).
         feature_dim: embedding dimension of each label feature before the projection.
 
-    Up to 16,384 items a call computes the vectors of all (the output needs them anyway) and picks; above, only those
-    asked for.
+    In training with up to 16,384 items a call computes the vectors of all (the output needs them anyway) and picks;
+    with more, and where the number of rows is not known beforehand (serving, evaluation), only those asked for.
 
     Call argument: int32 [...] item rows.  Returns: float [..., dim]; row 0 gives zeros.
     """
@@ -77,7 +77,7 @@ class ItemEmbedding(tf.keras.layers.Layer):
         return self._vectors(self.ids[start:stop], catalogue, tf.range(start, stop))
 
     def call(self, rows):
-        if self.vocabulary_size <= SMALL_CATALOGUE:
+        if self.vocabulary_size <= SMALL_CATALOGUE and rows.shape.is_fully_defined():
             return tf.gather(self.item_vectors(), rows)
         flat = tf.reshape(rows, [-1])
         catalogue = {name: tf.gather(values, flat) for name, values in self.catalogue.items()}

@@ -143,6 +143,24 @@ class NextItemModel(tf.keras.Model):
         softmax = tf.nn.softmax(self.item_logits(question.state))
         return softmax if question.repeat is None else _with_repeats(question.repeat, softmax, 0)
 
+    def candidate_probabilities(self, question: Question, rows: tf.Tensor) -> tf.Tensor:
+        """Probability of each candidate among the candidates, float32 [batch, C]; the cost does not grow with V.
+
+        Args:
+            question: of :meth:`newest`.
+            rows: int32 [batch, C] candidates of each user; padding and OOV get 0.
+        """
+        vectors = self.item_embedding(rows) if self.config.tied else None
+        query, vectors, bias = self.item_head.factors(question.state, vectors, rows)
+        logits = tf.cast(tf.einsum("bd,bcd->bc", query, tf.cast(vectors, query.dtype)), tf.float32) + bias
+        chances = tf.where(rows >= FIRST, tf.nn.softmax(logits), 0.0)
+        repeat = question.repeat
+        if repeat is None:
+            return chances
+        same = (repeat.items[:, :, None] == rows[:, None, :]) & (rows >= FIRST)[:, None, :]
+        again = tf.einsum("bl,blc->bc", repeat.pointer, tf.cast(same, tf.float32))
+        return tf.sigmoid(-repeat.share)[:, None] * chances + tf.sigmoid(repeat.share)[:, None] * again
+
     def _normaliser(self, logits: ScoreChunk, state: tf.Tensor) -> tf.Tensor:
         """Logarithm of the softmax's denominator, float32 [batch, 1], in bounded memory."""
         size = self.spec.items.size

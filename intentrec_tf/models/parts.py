@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import tensorflow as tf
 
@@ -13,7 +13,18 @@ from intentrec_tf.models.config import ModelConfig
 layers = tf.keras.layers
 
 
-def item_embedding(spec: DataSpec, config: ModelConfig, metadata: bool = True) -> ItemEmbedding:
+class EmbeddingSizes(Protocol):
+    """What a configuration says of embeddings."""
+
+    @property
+    def dim(self) -> int: ...
+    @property
+    def feature_dim(self) -> int: ...
+    @property
+    def random_oov(self) -> float: ...
+
+
+def item_embedding(spec: DataSpec, config: EmbeddingSizes, metadata: bool = True) -> ItemEmbedding:
     """The layer that embeds items, with their catalogue features or by id alone."""
     features = []
     for f in spec.schema.item_features if metadata else ():
@@ -32,7 +43,7 @@ def transformer(
     return TransformerEncoder(*sizes, *rates, causal=causal, distances=distances, gated=gated, name=name)
 
 
-def event_features(spec: DataSpec, config: ModelConfig, embedding: ItemEmbedding, inputs: dict) -> tf.Tensor:
+def event_features(spec: DataSpec, config: EmbeddingSizes, embedding: ItemEmbedding, inputs: dict) -> tf.Tensor:
     """F_k: item vector and event features side by side."""
     parts = [embedding(RandomOOV(config.random_oov, name="random_oov")(inputs["item_id"]))]
     for f in spec.schema.event_features:

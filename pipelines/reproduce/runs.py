@@ -128,7 +128,7 @@ def _make(
 ) -> dict[str, Any]:
     import tensorflow as tf
 
-    from pipelines.callbacks import MONITOR, read_history
+    from pipelines.callbacks import read_history
     from pipelines.evaluate import evaluate
     from pipelines.report import evaluation_record
     from pipelines.split import TEST
@@ -139,7 +139,7 @@ def _make(
     model = train(prepared, config, folder, say)
     result = evaluate(model, prepared, TEST)
     history = read_history(folder.history)
-    best = max(history, key=lambda epoch: epoch[MONITOR])
+    best = max(history, key=lambda epoch: epoch[config.monitor])
     trained_seconds = round(sum(epoch["seconds"] for epoch in history), 1)
     base = evaluation_record(result, prepared, config, TEST)
     record = {
@@ -149,7 +149,7 @@ def _make(
         "protocol": {"id": setting.protocol, **base["protocol"]},
         "config_file": f"pipelines/configs/{name}.yaml",
         "parameters": model.count_params(),
-        "validation": {"NDCG@10": best[MONITOR], "HR@10": best["val_hr@10"], "epoch": best["epoch"]},
+        "validation": {"NDCG@10": best["val_ndcg@10"], "HR@10": best["val_hr@10"], "epoch": best["epoch"]},
         "epochs": len(history),
         "seconds": round(trained_seconds + result.seconds, 1),
         "seconds_training": trained_seconds,

@@ -142,7 +142,8 @@ def test_names_dtypes_and_shapes(model: NextItemModel, loaded: Any) -> None:
     for name, labels in LABELS.items():
         intent |= {f"{name}/label": ("string", (None, len(labels))), f"{name}/score": ("float32", (None, len(labels)))}
     embed = {"item_state": ("float32", (None, 16)), "intent_embedding": ("float32", (None, 6))}
-    assert outputs == {"item": item, "serving_default": item, "intent": intent, "embed": embed}
+    rank = {"score": ("float32", (None, None))}
+    assert outputs == {"item": item, "serving_default": item, "intent": intent, "rank": rank, "embed": embed}
     inputs = {
         key: (spec.dtype.name, tuple(spec.shape))
         for key, spec in loaded.signatures["item"].structured_input_signature[1].items()
@@ -162,7 +163,7 @@ def test_names_dtypes_and_shapes(model: NextItemModel, loaded: Any) -> None:
 def test_signatures_of_the_other_variants(users: list[User], variant: str, names: set[str]) -> None:
     model = build_model(build_spec(), variant=variant)
     functions = Signatures(model, top_k=5).functions()
-    assert set(functions) == {"item", "embed", "serving_default"} | names
+    assert set(functions) == {"item", "rank", "embed", "serving_default"} | names
     raw = raw_request(model.spec, users)
     assert functions["item"](**raw)["item_id"].shape == (4, 5)
     del raw["exclude_item_id"]

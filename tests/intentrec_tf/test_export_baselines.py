@@ -28,7 +28,7 @@ def test_the_saved_model_answers_as_keras_does(users: list[User], tmp_path: Path
     model = build_model(build_spec(exclude_seen=False, intents=declared), variant=variant, item_blocks=1)
     save_model(model, tmp_path / "1", TOP)
     signatures = tf.saved_model.load(str(tmp_path / "1")).signatures
-    assert set(signatures) == {"item", "embed", "serving_default"} | ({"intent"} if intents else set())
+    assert set(signatures) == {"item", "rank", "embed", "serving_default"} | ({"intent"} if intents else set())
     outputs = model(left_padded(model.spec, users)[0])
     raw = raw_request(model.spec, users)
 

@@ -1,0 +1,68 @@
+"""What may be chosen about a retrieval model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Interests = Literal["single", "dcm", "mind", "comirec", "tokens", "conditional"]
+
+
+class RetrievalConfig(BaseModel):
+    """Two towers; the user's has one vector, one per implicit interest, or one per declared topic.
+
+    Attributes:
+        interests: where the user's vectors come from: ``single`` none but the user as a whole; of the history ``dcm``
+            (:class:`DifferentiableClustering`), ``mind`` (:class:`DynamicRouting`), ``comirec``
+            (:class:`InterestAttention`), ``tokens`` (:class:`InterestTokens`); ``conditional`` the topics of the
+            request (conditional retrieval).
+        count: K, implicit interests of a user at most.
+        dim: of both towers' vectors.  hidden_dim: of the layers between.  feature_dim: width of a feature embedding.
+        crosses: DCN v2 cross layers between an interest and what else is known of the user.
+        dropout: in the user tower.
+        iterations, farthest_start, single_assignment: of the clustering; iterations of MIND's routing, too.
+        choice: which vector learns from a positive item, see :class:`SlotChoice`; null takes ``gumbel`` for
+            ``comirec`` and ``tokens``, which collapse otherwise, and ``hard`` else.
+        contrast: which of a user's vectors the other items are compared with: the ``chosen`` one alone, as the papers
+            have it, or ``all``, so that no vector may score an item highly that it should not bring up.
+        temperature: of the inner product of two vectors of length 1.
+        source_column: event feature that says for which declared interest an event was surfaced; a topic's vector
+            learns from those events.  Null, and events without one, take any topic of the item.
+        history: newest events that are read.
+        horizon: events after a cut of the history that are its positives.
+        ignored: event feature -> labels of events that are no sign of interest ("thumbs_down") and start no cluster.
+        random_oov: share of training ids replaced by the out-of-vocabulary row.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    interests: Interests = "dcm"
+    count: int = Field(7, ge=1, le=64)
+    dim: int = Field(64, ge=4)
+    hidden_dim: int = Field(128, ge=4)
+    feature_dim: int = Field(16, ge=1)
+    crosses: int = Field(1, ge=0, le=4)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    iterations: int = Field(3, ge=1, le=20)
+    farthest_start: bool = True
+    single_assignment: bool = True
+    choice: Literal["hard", "gumbel"] | None = None
+    contrast: Literal["chosen", "all"] = "all"
+    temperature: float = Field(0.05, gt=0)
+    source_column: str | None = None
+    history: int = Field(100, ge=1, le=10_000)
+    horizon: int = Field(8, ge=1, le=100)
+    ignored: dict[str, tuple[str, ...]] = {}
+    random_oov: float = Field(0.01, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _one_vector_needs_no_choice(self) -> RetrievalConfig:
+        if self.choice == "gumbel" and self.interests in ("single", "conditional"):
+            raise ValueError(f"choice 'gumbel' means nothing where interests are '{self.interests}'; leave it out")
+        return self
+
+    @property
+    def slot_choice(self) -> str:
+        """``hard`` or ``gumbel``."""
+        return self.choice or ("gumbel" if self.interests in ("comirec", "tokens") else "hard")

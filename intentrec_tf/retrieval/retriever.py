@@ -1,0 +1,123 @@
+"""Candidates from implicit and explicit interests, searched exactly inside the graph."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from intentrec_tf.inputs import Columns
+from intentrec_tf.models.next_item_model import exclude
+from intentrec_tf.retrieval.merge import merge, split_budget
+from intentrec_tf.retrieval.retrieval_model import RetrievalModel
+from intentrec_tf.vocabulary import FIRST
+
+
+class Candidates(NamedTuple):
+    """What :class:`Retriever` found, best of each source in turn.
+
+    Attributes:
+        rows: int32 [batch, total] item rows; 0 where nothing is left.
+        source: int32 [batch, total]: 0 to K - 1 an implicit interest, from K on the topic of that place, -1 none.
+        score: float32 [batch, total], cosine of query and item within the source's own model.
+        budget: int32 [batch, K + T].
+        mass: float32 [batch, K], how much of the history each implicit interest stands for.
+    """
+
+    rows: tf.Tensor
+    source: tf.Tensor
+    score: tf.Tensor
+    budget: tf.Tensor
+    mass: tf.Tensor
+
+
+class Retriever(tf.Module):
+    """One search per interest over the whole catalogue, then :func:`merge`.
+
+    Item vectors are computed once, when it is made.
+
+    Args:
+        implicit: any but a ``conditional`` model.
+        explicit: a ``conditional`` model of the same data; None knows no topics.
+        total: candidates in all.
+        explicit_share: of the total, for declared topics; 5/12 as at Pinterest, where they are 5 of 12 queries.
+        guardrail: of a topic's candidates keep only items that have the topic.
+
+    Raises:
+        ValueError: a model of the wrong kind, or of other data.
+    """
+
+    def __init__(
+        self,
+        implicit: RetrievalModel,
+        explicit: RetrievalModel | None = None,
+        total: int = 500,
+        explicit_share: float = 5 / 12,
+        guardrail: bool = True,
+    ) -> None:
+        super().__init__(name="retriever")
+        if implicit.config.interests == "conditional":
+            raise ValueError("the implicit model must not be 'conditional'; give that one as explicit")
+        if explicit is not None and explicit.config.interests != "conditional":
+            raise ValueError(f"the explicit model must be 'conditional', not '{explicit.config.interests}'")
+        if explicit is not None and explicit.spec.items != implicit.spec.items:
+            raise ValueError("implicit and explicit model are of different data; train both on the same")
+        self.implicit = implicit
+        self.explicit = explicit
+        self.spec = implicit.spec
+        self.total = min(total, len(self.spec.items.tokens))
+        self.explicit_share = explicit_share
+        self.implicit_vectors = tf.Variable(implicit.item_vectors(), trainable=False, name="implicit_vectors")
+        if explicit is not None:
+            self.explicit_vectors = tf.Variable(explicit.item_vectors(), trainable=False, name="explicit_vectors")
+            name = self.spec.schema.explicit_interests
+            assert name is not None
+            labels = self.spec.catalogue[name].reshape(self.spec.items.size, -1)
+            self.item_topics = tf.constant(labels) if guardrail else None
+
+    def __call__(self, inputs: Columns, topics: tf.Tensor, excluded: tf.Tensor) -> Candidates:
+        """Candidates for histories.
+
+        Args:
+            inputs: of the models, a user a row; see :func:`intentrec_tf.inputs.keras_inputs`.
+            topics: int32 [batch, T] rows of the topics' vocabulary, each once; below 2 (none, unknown) asks nothing.
+            excluded: int32 [batch, E] item rows that are no candidates.
+        """
+        found = self.implicit(inputs, training=False)
+        rows, score = self._search(found["queries"], self.implicit_vectors, excluded)
+        rows = tf.where(found["slots"][..., None], rows, 0)
+        asked = topics >= FIRST
+        if self.explicit is None:
+            asked = asked[:, :0]
+        else:
+            topics = tf.where(asked, topics, 0)
+            queries = self.explicit({**inputs, "topic": topics}, training=False)["queries"]
+            more, more_score = self._search(queries, self.explicit_vectors, excluded, topics)
+            rows = tf.concat([rows, tf.where(asked[..., None], more, 0)], axis=1)
+            score = tf.concat([score, more_score], axis=1)
+        budget = split_budget(self.total, found["mass"], found["slots"], asked, self.explicit_share)
+        return Candidates(*merge(rows, score, budget, self.total), budget, found["mass"])
+
+    def _search(
+        self, queries: tf.Tensor, vectors: tf.Tensor, excluded: tf.Tensor, topics: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The ``total`` best items for each query, rows int32 and scores float32 [batch, n, total]; 0 where none."""
+        count, size = tf.shape(queries)[1], self.spec.items.size
+        scores = tf.reshape(tf.einsum("bkd,vd->bkv", queries, vectors), [-1, size])
+        never = tf.pad(excluded, [[0, 0], [2, 0]])
+        never = tf.concat([tf.ones_like(never[:, :1]), never], axis=1)  # padding and OOV, too
+        scores = exclude(scores, tf.repeat(never, count, axis=0))
+        if topics is not None and self.item_topics is not None:
+            scores = tf.where(self._on_topic(tf.reshape(topics, [-1])), scores, -float("inf"))
+        best, rows = tf.math.top_k(scores, self.total)
+        rows = tf.where(tf.math.is_finite(best), rows, 0)
+        shape = tf.stack([tf.shape(queries)[0], count, self.total])
+        return tf.reshape(rows, shape), tf.reshape(tf.where(rows > 0, best, 0.0), shape)
+
+    def _on_topic(self, topics: tf.Tensor) -> tf.Tensor:
+        """Whether each item has each topic, bool [n, V]."""
+        assert self.item_topics is not None
+        has = tf.zeros([tf.shape(topics)[0], self.spec.items.size], tf.bool)
+        for column in tf.unstack(self.item_topics, axis=1):
+            has |= column[None] == topics[:, None]
+        return has

@@ -1,0 +1,106 @@
+"""The user's side: from a history, and topics, to the user's queries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from intentrec_tf.data_spec import DataSpec
+from intentrec_tf.layers import (
+    DifferentiableClustering,
+    DynamicRouting,
+    EventAge,
+    InterestAttention,
+    InterestCrossing,
+    InterestTokens,
+    ItemEmbedding,
+    LabelEmbedding,
+    TimestampEmbedding,
+    UserSummary,
+)
+from intentrec_tf.models.parts import event_features
+from intentrec_tf.retrieval.config import RetrievalConfig
+from intentrec_tf.vocabulary import FIRST
+
+layers = tf.keras.layers
+
+
+def user_tower(spec: DataSpec, config: RetrievalConfig, embedding: ItemEmbedding, inputs: dict) -> dict[str, Any]:
+    """The functional graph.
+
+    Args:
+        spec: what the data set is.
+        config: what the model is.
+        embedding: of the history's items.
+        inputs: of :func:`intentrec_tf.inputs.keras_inputs`, a user a row, newest event last; for ``conditional`` also
+            ``topic`` int32 [batch, K], rows of the topics' vocabulary (0 = none).
+
+    Returns:
+        ``queries`` float32 [batch, K, dim] of length 1, ``slots`` bool [batch, K] (which of them count), ``mass``
+        float32 [batch, K], how much of the history each stands for.  Whoever has no slot, for want of events, gets the
+        first one all the same: the user as a whole.
+    """
+    inputs = {name: x if name == "topic" else x[:, -config.history :] for name, x in inputs.items()}
+    segment, timestamp, request = inputs["segment"], inputs["timestamp"], inputs.get("next_timestamp")
+    features = event_features(spec, config, embedding, inputs)
+    events = layers.Dense(config.hidden_dim, activation="gelu", name="event_hidden")(features)
+    events = layers.Dense(config.dim, name="event")(events)
+    time = TimestampEmbedding(config.dim, "timestamp", spec.schema.request_time, name="time")
+    times = time(timestamp, segment=segment, next_timestamp=request)
+    age = EventAge(name="age")(timestamp, segment=segment, next_timestamp=request)
+    user = UserSummary(name="user")(events, times=times, segment=segment, age=age)
+    crossing = InterestCrossing(config.dim, config.hidden_dim, config.crosses, config.dropout, name="crossing")
+    if config.interests == "single":
+        one = tf.ones_like(segment[:, -1], tf.float32)[:, None]
+        return {"queries": crossing(user), "slots": one > 0, "mass": one}
+    if config.interests == "conditional":
+        slots = inputs["topic"] > 0
+        topics = LabelEmbedding(_topics(spec), config.dim, name="topic")(inputs["topic"])
+        return {"queries": crossing(user, interests=topics), "slots": slots, "mass": tf.cast(slots, tf.float32)}
+    found = _interests(config)(events, valid=_valid(spec, config, inputs))
+    mass = tf.reduce_sum(found["weights"], axis=1)
+    queries = crossing(user, interests=found["interests"], weights=found["weights"], age=age)
+    first = tf.range(config.count) == 0
+    slots = found["slots"] | (first & ~tf.reduce_any(found["slots"], axis=1, keepdims=True))
+    return {"queries": queries, "slots": slots, "mass": mass}
+
+
+def _topics(spec: DataSpec) -> int:
+    """Rows of the topics' vocabulary.
+
+    Raises:
+        ValueError: the schema has no topics that users declare.
+    """
+    name = spec.schema.explicit_interests
+    if name is None:
+        raise ValueError(f"interests 'conditional' need explicit_interests, which schema '{spec.schema.name}' has not")
+    return spec.vocabularies[name].size
+
+
+def _interests(config: RetrievalConfig) -> tf.keras.layers.Layer:
+    if config.interests == "dcm":
+        kinds = {"farthest_start": config.farthest_start, "single_assignment": config.single_assignment}
+        return DifferentiableClustering(config.count, config.iterations, **kinds, name="interests")
+    if config.interests == "mind":
+        return DynamicRouting(config.count, config.iterations, name="interests")
+    kind = InterestAttention if config.interests == "comirec" else InterestTokens
+    return kind(config.count, 2 * config.hidden_dim, config.history, name="interests")
+
+
+def _valid(spec: DataSpec, config: RetrievalConfig, inputs: dict) -> tf.Tensor:
+    """Which events say what the user is interested in, bool [batch, seq].
+
+    Raises:
+        ValueError: ``config.ignored`` names a feature or label that there is not.
+    """
+    valid = (inputs["segment"] > 0) & (inputs["item_id"] >= FIRST)
+    kinds = {feature.name: feature.kind for feature in spec.schema.event_features}
+    for name, labels in config.ignored.items():
+        if kinds.get(name) != "categorical":
+            raise ValueError(f"ignored names '{name}', which is no categorical event feature")
+        for label in labels:
+            if label not in spec.vocabularies[name].tokens:
+                raise ValueError(f"ignored names '{label}', which '{name}' never is in training")
+            valid &= inputs[name] != int(spec.vocabularies[name].lookup([label])[0])
+    return valid

@@ -1,0 +1,88 @@
+"""Budgets and the merging of candidate lists."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from intentrec_tf.retrieval.merge import merge, split_budget
+
+
+def _budget(total: int, mass: list[float], topics: list[bool], share: float = 0.4, slots: list[bool] | None = None):
+    slots = [True] * len(mass) if slots is None else slots
+    given = (tf.constant([mass], tf.float32), tf.constant([slots]), tf.constant([topics], tf.bool))
+    return split_budget(total, *given, share).numpy()[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("total", "mass", "topics", "expected"),
+    [
+        (10, [3.0, 1.0], [], [8, 2]),  # 7.5 and 2.5: as large remainders, the earlier one is rounded up
+        (10, [3.0, 1.0], [True, True], [5, 1, 2, 2]),  # 4.5, 1.5, 2, 2
+        (10, [0.0, 0.0], [], [5, 5]),
+        (7, [1.0, 1.0, 1.0], [], [3, 2, 2]),
+        (10, [1.0], [False, True, False], [6, 0, 4, 0]),
+    ],
+)
+def test_budgets_by_hand(total: int, mass: list[float], topics: list[bool], expected: list[int]) -> None:
+    assert _budget(total, mass, topics) == expected
+
+
+def test_who_has_no_topic_or_no_interest_gives_all_to_the_other() -> None:
+    assert _budget(10, [1.0, 1.0], [False, False]) == [5, 5, 0, 0]
+    assert _budget(10, [1.0, 1.0], [True, True], slots=[False, False]) == [0, 0, 5, 5]
+    assert _budget(10, [1.0], [False], slots=[False]) == [0, 0]
+    assert _budget(10, [5.0, 1.0], [], slots=[False, True]) == [0, 10]
+
+
+def test_budgets_always_add_up() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        mass, topics = rng.exponential(size=rng.integers(1, 9)), rng.random(rng.integers(0, 6)) < 0.5
+        slots, total = rng.random(len(mass)) < 0.7, int(rng.integers(1, 600))
+        found = _budget(total, mass.tolist(), topics.tolist(), float(rng.random()), slots.tolist())
+        assert sum(found) == (total if slots.any() or topics.any() else 0)
+        assert min(found) >= 0
+        assert not np.array(found)[: len(mass)][~slots].any()
+        assert not np.array(found)[len(mass) :][~topics].any()
+
+
+def _plain_merge(rows: np.ndarray, budgets: np.ndarray, total: int) -> list[tuple[int, int]]:
+    """The same in plain Python: (row, source) in order."""
+    seen: set[int] = set()
+    lists: list[list[int]] = [[] for _ in rows]
+    for rank in range(rows.shape[1]):
+        for source in range(len(rows)):
+            row = int(rows[source, rank])
+            if row >= 2 and row not in seen:
+                seen.add(row)
+                lists[source].append(row)
+    within = [(n, s, row) for s, own in enumerate(lists) for n, row in enumerate(own[: budgets[s]])]
+    beyond = [(n, s, row) for s, own in enumerate(lists) for n, row in enumerate(own) if n >= budgets[s]]
+    return [(row, s) for _, s, row in (*sorted(within), *sorted(beyond))][:total]
+
+
+def test_merge_equals_the_plain_algorithm() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        sources, depth, total = rng.integers(1, 6), rng.integers(1, 12), int(rng.integers(1, 40))
+        rows = np.stack([rng.permutation(30)[:depth] for _ in range(3 * sources)]).reshape(3, sources, depth)
+        budgets = rng.integers(0, 8, (3, sources)).astype(np.int32)
+        score = rng.random(rows.shape).astype(np.float32)
+        merged = merge(tf.constant(rows, tf.int32), tf.constant(score), tf.constant(budgets), total)
+        for user in range(3):
+            expected = _plain_merge(rows[user], budgets[user], total)
+            found = list(zip(merged.rows[user].numpy().tolist(), merged.source[user].numpy().tolist(), strict=True))
+            assert found == expected + [(0, -1)] * (total - len(expected))
+            for (row, source), value in zip(expected, merged.score[user].numpy(), strict=False):
+                assert value == score[user, source, rows[user, source].tolist().index(row)]
+
+
+def test_merge_by_hand() -> None:
+    """Two sources, one place each and three in all: 5 and 7 take turns, 5 counts once, 6 fills up."""
+    rows = tf.constant([[[5, 6, 8], [5, 7, 9]]])
+    merged = merge(rows, tf.constant([[[0.9, 0.8, 0.1], [0.7, 0.6, 0.2]]]), tf.constant([[1, 1]]), 3)
+    np.testing.assert_array_equal(merged.rows, [[5, 7, 6]])
+    np.testing.assert_array_equal(merged.source, [[0, 1, 0]])
+    np.testing.assert_allclose(merged.score, [[0.9, 0.6, 0.8]])

@@ -1,0 +1,219 @@
+"""Two towers with several vectors a user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from intentrec_tf.data_spec import DataSpec
+from intentrec_tf.retrieval import RetrievalConfig, RetrievalModel
+from intentrec_tf.vocabulary import FIRST
+from tests.support import ITEMS, User, build_spec, left_padded, random_user
+
+KINDS = ("single", "dcm", "mind", "comirec", "tokens", "conditional")
+SMALL: dict[str, Any] = {"count": 3, "dim": 8, "hidden_dim": 12, "feature_dim": 4, "history": 8, "dropout": 0.0}
+TARGETS = {
+    "item": tf.constant([[3, 4, 5], [2, 3, 0], [6, 0, 0], [7, 8, 9]]),
+    "weight": tf.constant([[1.0, 1.0, 2.0], [1.0, 0.5, 0.0], [1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]),
+}
+
+
+@pytest.fixture(scope="module")
+def spec() -> DataSpec:
+    return build_spec(explicit_interests="genre")
+
+
+@pytest.fixture(scope="module")
+def users(spec: DataSpec) -> list[User]:
+    return [random_user(spec, n, seed) for seed, n in enumerate((8, 5, 1, 3))]
+
+
+def build(spec: DataSpec, seed: int = 0, **config: Any) -> RetrievalModel:
+    """A small model whose weights are large enough for every input to matter."""
+    tf.keras.utils.set_random_seed(seed)
+    model = RetrievalModel(spec, RetrievalConfig.model_validate({**SMALL, **config}))
+    rng = np.random.default_rng(seed)
+    for weight in model.trainable_variables:
+        weight.assign(rng.normal(0, 0.3, weight.shape))
+    return model
+
+
+def ask(spec: DataSpec, users: list[User], kind: str, length: int = 8) -> dict[str, tf.Tensor]:
+    inputs, _ = left_padded(spec, users, length)
+    return inputs | ({"topic": tf.constant([[2, 3, 0]] * len(users))} if kind == "conditional" else {})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_outputs(spec: DataSpec, users: list[User], kind: str) -> None:
+    outputs = build(spec, interests=kind)(ask(spec, users, kind))
+    count = 1 if kind == "single" else 3
+    assert outputs["queries"].shape == (4, count, 8)
+    np.testing.assert_allclose(tf.norm(outputs["queries"], axis=-1), np.ones((4, count)), rtol=1e-5)
+    assert outputs["slots"].shape == outputs["mass"].shape == (4, count)
+    assert outputs["slots"].numpy().any(-1).all()
+    assert (outputs["mass"].numpy() >= 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_padding_and_longer_histories_change_nothing(spec: DataSpec, users: list[User], kind: str) -> None:
+    model = build(spec, interests=kind, history=4)
+    before = model(ask(spec, users[2:], kind, 4))
+    after = model(ask(spec, users[2:], kind, 9))
+    for name in ("queries", "mass"):
+        np.testing.assert_allclose(after[name], before[name], rtol=1e-4, atol=1e-5)
+    long = model(ask(spec, users[:1], kind))  # only the newest four of its eight events count
+    short = {name: value[4:] for name, value in users[0].items()}
+    np.testing.assert_allclose(model(ask(spec, [short], kind))["queries"], long["queries"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_user_without_events_is_asked_for_as_a_whole(spec: DataSpec, users: list[User], kind: str) -> None:
+    nobody = {name: value[:0] for name, value in users[0].items()}
+    outputs = build(spec, interests=kind)(ask(spec, [users[0], nobody], kind))
+    assert np.isfinite(outputs["queries"]).all()
+    slots = outputs["slots"].numpy()[1]
+    np.testing.assert_array_equal(
+        slots, [True, True, False] if kind == "conditional" else [True] + [False] * (len(slots) - 1)
+    )
+
+
+def test_events_of_unknown_items_and_ignored_actions_start_no_interest(spec: DataSpec, users: list[User]) -> None:
+    user = {**users[0], "item_id": np.array([1, 1, 1, 1, 1, 1, 5, 6], np.int32)}
+    user["action"] = np.array([2, 2, 2, 2, 2, 2, 2, 3], np.int32)  # browse, at last buy
+    plain = build(spec)(ask(spec, [user], "dcm"))
+    assert int(tf.reduce_sum(tf.cast(plain["slots"], tf.int32))) == 2
+    strict = build(spec, ignored={"action": ["buy"]})(ask(spec, [user], "dcm"))
+    assert int(tf.reduce_sum(tf.cast(strict["slots"], tf.int32))) == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"ignored": {"seconds": ["5"]}}, "'seconds', which is no categorical event feature"),
+        ({"ignored": {"action": ["sing"]}}, "'sing', which 'action' never is in training"),
+    ],
+)
+def test_a_configuration_that_does_not_fit(spec: DataSpec, config: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        build(spec, **config)
+
+
+def test_topics_need_a_schema_that_has_them() -> None:
+    with pytest.raises(ValueError, match="need explicit_interests, which schema 'synthetic' has not"):
+        build(build_spec(), interests="conditional")
+    with pytest.raises(ValueError, match="leave it out"):
+        RetrievalConfig(interests="single", choice="gumbel")
+
+
+def test_a_topic_moves_its_own_query_only(spec: DataSpec, users: list[User]) -> None:
+    model = build(spec, interests="conditional")
+    inputs = ask(spec, users, "conditional")
+    before = model(inputs)["queries"].numpy()
+    after = model({**inputs, "topic": tf.constant([[2, 4, 0]] * 4)})["queries"].numpy()
+    np.testing.assert_allclose(after[:, 0], before[:, 0], rtol=1e-5)
+    assert np.abs(after[:, 1] - before[:, 1]).max() > 1e-3
+
+
+def test_scores_are_the_best_of_the_slots_there_are(spec: DataSpec, users: list[User]) -> None:
+    model = build(spec)
+    outputs = model(ask(spec, users, "dcm"))
+    scores = model.item_scorer(outputs)(tf.constant(2), tf.constant(9)).numpy()
+    every = outputs["queries"].numpy() @ model.item_vectors().numpy()[2:9].T
+    slots = outputs["slots"].numpy()
+    for user in range(4):
+        np.testing.assert_allclose(scores[user], every[user][slots[user]].max(0), rtol=1e-4, atol=1e-6)
+    assert not slots.all()
+
+
+@pytest.mark.parametrize("contrast", ["all", "chosen"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_four_users_are_learnt_by_heart(spec: DataSpec, users: list[User], kind: str, contrast: str) -> None:
+    model = build(spec, interests=kind, contrast=contrast)
+    inputs = ask(spec, users, kind)
+    model.compile(tf.keras.optimizers.Adam(0.02), jit_compile=kind == "dcm")
+    losses = [model.train_on_batch(inputs, TARGETS) for _ in range(120)]
+    assert losses[-1] < min(0.35, losses[0] / 4)
+
+
+def _loss(model: RetrievalModel, inputs: dict, items: Any, weights: Any = None) -> float:
+    items = tf.constant(items)
+    weights = tf.ones(items.shape) if weights is None else tf.constant(weights)
+    return float(model.retrieval_loss(inputs, {"item": items, "weight": weights}, training=False))
+
+
+@pytest.mark.parametrize("contrast", ["all", "chosen"])
+def test_the_loss_by_hand(spec: DataSpec, users: list[User], contrast: str) -> None:
+    """Two users with one positive each, all items as frequent: two softmaxes over two items."""
+    model = build(spec, contrast=contrast, temperature=0.5)
+    inputs = ask(spec, users[:2], "dcm")
+    outputs = model(inputs)
+    vectors, queries = model.item_vectors().numpy(), outputs["queries"].numpy() / 0.5
+    total = 0.0
+    for user, own, other in ((0, 4, 7), (1, 7, 4)):
+        real = queries[user][outputs["slots"].numpy()[user]]
+        chosen = real[(real @ vectors[own]).argmax()]
+        against = np.exp(real @ vectors[other]).sum() if contrast == "all" else np.exp(chosen @ vectors[other])
+        total += -np.log(np.exp(chosen @ vectors[own]) / (np.exp(chosen @ vectors[own]) + against))
+    assert _loss(model, inputs, [[4], [7]]) == pytest.approx(total / 2, rel=1e-4)
+
+
+def test_accidental_hits_are_no_negatives(spec: DataSpec, users: list[User]) -> None:
+    """If all positives are one item there is nothing to compare with; nor are a user's own other positives."""
+    model = build(spec)
+    assert _loss(model, ask(spec, users[:2], "dcm"), [[4], [4]]) == pytest.approx(0, abs=1e-5)
+    assert _loss(model, ask(spec, users[:1], "dcm"), [[4, 5, 6]]) == pytest.approx(0, abs=1e-5)
+    assert _loss(model, ask(spec, users[:2], "dcm"), [[4], [5]]) > 0.01
+    again = _loss(model, ask(spec, users[:3], "dcm"), [[4], [5], [5]])
+    once = [_loss(model, ask(spec, users[:2], "dcm"), [[4], [5]], [[1.0], [0.0]])]
+    assert np.isfinite([again, *once]).all()
+
+
+def test_what_has_no_weight_and_no_item_counts_for_nothing(spec: DataSpec, users: list[User]) -> None:
+    model = build(spec)
+    inputs = ask(spec, users[:2], "dcm")
+    plain = _loss(model, inputs, [[4], [7]])
+    assert _loss(model, inputs, [[4, 0], [7, 0]], [[1.0, 5.0], [1.0, 5.0]]) == pytest.approx(plain, rel=1e-5)
+    assert _loss(model, inputs, [[4, 1], [7, 1]], [[1.0, 5.0], [1.0, 5.0]]) == pytest.approx(plain, rel=1e-5)
+    assert _loss(model, inputs, [[0], [0]]) == 0
+
+
+def test_frequent_items_weigh_less_as_negatives(spec: DataSpec, users: list[User]) -> None:
+    """logQ: the logarithm of the frequency is subtracted, so a negative ten times as frequent counts a tenth."""
+    model = build(spec, interests="single", temperature=0.5)
+    inputs = ask(spec, users[:2], "single")
+    queries = model(inputs)["queries"].numpy()[:, 0] / 0.5
+    vectors = model.item_vectors().numpy()
+    model.frequency.interval.assign(tf.where(tf.range(spec.items.size) == 7, 1.0, 10.0))
+    total = 0.0
+    for user, own, other, factor in ((0, 4, 7, 0.1), (1, 7, 4, 10.0)):
+        score, against = np.exp(queries[user] @ vectors[own]), factor * np.exp(queries[user] @ vectors[other])
+        total += -np.log(score / (score + against))
+    assert _loss(model, inputs, [[4], [7]]) == pytest.approx(total / 2, rel=1e-4)
+
+
+def test_a_constant_model_is_no_good(spec: DataSpec, users: list[User]) -> None:
+    """A model whose items are all alike gives every item the same score; ties count against the target."""
+    from intentrec_tf.metrics.ranking import target_rank
+
+    model = build(spec)
+    for weight in (*model.item_embedding.weights, *model.item_tower.weights):
+        if weight.dtype == tf.float32:
+            weight.assign(tf.zeros_like(weight))
+    outputs = model(ask(spec, users, "dcm"))
+    rank = target_rank(model.item_scorer(outputs), spec.items.size, tf.constant([FIRST] * 4))
+    np.testing.assert_array_equal(rank, [ITEMS] * 4)
+
+
+def test_weights_save_and_load(spec: DataSpec, users: list[User], tmp_path: Any) -> None:
+    model, other = build(spec, seed=1), build(spec, seed=2)
+    model.compile(tf.keras.optimizers.Adam(0.01))
+    model.train_on_batch(ask(spec, users, "dcm"), TARGETS)
+    model.save_weights(tmp_path / "x.weights.h5")
+    other.load_weights(tmp_path / "x.weights.h5")
+    inputs = ask(spec, users, "dcm")
+    np.testing.assert_allclose(other(inputs)["queries"], model(inputs)["queries"], rtol=1e-5)
+    np.testing.assert_allclose(other.item_vectors(), model.item_vectors(), rtol=1e-5)
+    np.testing.assert_array_equal(other.frequency.seen, model.frequency.seen)
