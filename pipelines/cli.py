@@ -14,6 +14,7 @@ import typer
 from intentrec_tf.schema import SchemaError
 from pipelines.benchmark.cli import app as benchmark
 from pipelines.interrupt import resumable
+from pipelines.options import numbers
 from pipelines.reproduce.cli import app as reproduce
 from pipelines.validate import DataError
 
@@ -46,6 +47,8 @@ class Part(str, Enum):
 
 RunOption = Annotated[Path, typer.Option("--run", help="Folder of the training run.")]
 DataOption = Annotated[Path, typer.Option("--data", help="Folder that 'prepare' wrote.")]
+ImplicitOption = Annotated[Path, typer.Option("--implicit", help="Retrieval run of interests in the history.")]
+ExplicitOption = Annotated[Path | None, typer.Option("--explicit", help="Retrieval run of declared topics.")]
 
 
 def run(argv: list[str]) -> int:
@@ -283,17 +286,59 @@ def probe(
         )
 
 
-@app.command(epilog="Example: `intentrec export --run runs/v3 --out export/intentrec`")
+@app.command(
+    "two-stage",
+    epilog="""Examples:
+
+`intentrec two-stage --implicit runs/dcm --counts 100,500`
+
+`intentrec two-stage --implicit runs/dcm --explicit runs/topics --run runs/v3 --json results/two-stage.json`
+""",
+)
+def two_stage(
+    implicit: ImplicitOption,
+    explicit: ExplicitOption = None,
+    run: Annotated[Path | None, typer.Option(help="Run that ranks the candidates.")] = None,
+    counts: Annotated[str, typer.Option(help="List lengths, with commas between.")] = "100,500",
+    part: Annotated[Part, typer.Option(help="Which part; choices belong on validation.")] = Part.test,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the result here.")] = None,
+    max_targets: Annotated[int | None, typer.Option(help="A random subset of this size.", min=1)] = None,
+) -> None:
+    """Recall of candidates, and what the ranking of them loses against ranking everything."""
+    from rich.console import Console
+
+    from pipelines.report import write_record
+    from pipelines.two_stage_report import print_two_stages, two_stage_record
+
+    record = two_stage_record(implicit, explicit, run, numbers("--counts", counts), part.value, max_targets)
+    print_two_stages(record, Console())
+    if json_file:
+        write_record(record, json_file)
+
+
+@app.command(
+    epilog="""Examples:
+
+`intentrec export --run runs/v3 --out export/intentrec`
+
+`intentrec export --run runs/v3 --implicit runs/dcm --explicit runs/topics --out export/intentrec`
+"""
+)
 def export(
     run: RunOption,
     out: Annotated[Path, typer.Option(help="Base path; each export is a new numbered version in it.")],
     top_k: Annotated[int, typer.Option(help="Items the 'item' signature returns.", min=1)] = 100,
+    implicit: Annotated[Path | None, typer.Option(help="Retrieval run of interests in the history.")] = None,
+    explicit: ExplicitOption = None,
+    candidates: Annotated[int, typer.Option(help="Items the 'retrieve' signature returns.", min=1)] = 500,
 ) -> None:
-    """Write a SavedModel with the signatures intent, item and embed."""
+    """Write a SavedModel with the signatures intent, item, rank and embed, and with --implicit also retrieve."""
     from pipelines.export import export as run_export
     from pipelines.run_folder import RunFolder
 
-    typer.echo(f"exported to {run_export(RunFolder(run), out, top_k)}")
+    found = RunFolder(implicit) if implicit else None
+    topics = RunFolder(explicit) if explicit else None
+    typer.echo(f"exported to {run_export(RunFolder(run), out, top_k, found, topics, candidates)}")
 
 
 @app.command(epilog="Example: `intentrec serve export/intentrec --port 8500`")

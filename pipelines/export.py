@@ -9,26 +9,51 @@ from typing import Any
 
 from intentrec_tf import __version__
 from intentrec_tf.export import save_model
+from intentrec_tf.models import NextItemModel
+from intentrec_tf.retrieval import Retriever
 from pipelines.atomic import atomic_directory
 from pipelines.environment import provenance
 from pipelines.run_folder import RunFolder
+from pipelines.two_stage import make_retriever
+from pipelines.validate import DataError
 
 INFO = "intentrec.json"
 EVALUATION = "evaluation.json"
 
 
-def export(run: RunFolder, out: str | Path, top_k: int = 100) -> Path:
+def export(
+    run: RunFolder,
+    out: str | Path,
+    top_k: int = 100,
+    implicit: RunFolder | None = None,
+    explicit: RunFolder | None = None,
+    candidates: int = 500,
+) -> Path:
     """Write ``out/<version>/`` with the SavedModel and ``intentrec.json``; a polling server sees all of it or nothing.
 
     Args:
         run: a run with at least one finished epoch.
         out: the model's base path, whose numbered folders are versions.
         top_k: items the ``item`` signature returns.
+        implicit, explicit: retrieval runs over the same data, for the ``retrieve`` signature.
+        candidates: items ``retrieve`` returns.
+
+    Raises:
+        DataError: a run that is not there, or does not fit.
 
     Returns:
         The new version's folder; its name is the UTC time as ``YYYYMMDDhhmmss``, or more if there is a later one.
     """
     model, prepared, config = run.load_model()
+    if not isinstance(model, NextItemModel):
+        raise DataError(f"{run.folder}: is a retrieval run; name the run that ranks with --run, this with --implicit.")
+    retriever = None
+    if implicit is not None:
+        retriever = make_retriever(implicit, explicit, candidates)
+        if implicit.read()[0].fingerprint != prepared.fingerprint:
+            raise DataError(f"{implicit.folder}: was trained on other data than {run.folder}; train both on the same.")
+    elif explicit is not None:
+        raise DataError("--explicit needs --implicit too; name a run of implicit interests.")
     base = Path(out)
     version = int(datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%d%H%M%S"))
     taken = [int(path.name) for path in base.glob("*") if path.name.isdecimal()]
@@ -39,6 +64,7 @@ def export(run: RunFolder, out: str | Path, top_k: int = 100) -> Path:
         "intentrec_tf": __version__,
         "schema": prepared.spec.schema.to_dict(),
         "config": config.model_dump(mode="json"),
+        "retrieval": _retrieval(retriever),
         "fingerprint": prepared.fingerprint,
         "vocabulary_digests": prepared.manifest["vocabulary_digests"],
         "statistics": prepared.manifest["statistics"],
@@ -46,6 +72,18 @@ def export(run: RunFolder, out: str | Path, top_k: int = 100) -> Path:
         **provenance(),
     }
     with atomic_directory(base / str(version)) as work:
-        save_model(model, work, top_k)
+        save_model(model, work, top_k, retriever)
         (work / INFO).write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
     return base / str(version)
+
+
+def _retrieval(retriever: Retriever | None) -> dict[str, Any] | None:
+    """What an export says of its candidates."""
+    if retriever is None:
+        return None
+    return {
+        "candidates": retriever.total,
+        "explicit_share": retriever.explicit_share,
+        "implicit": retriever.implicit.config.model_dump(mode="json"),
+        "explicit": retriever.explicit.config.model_dump(mode="json") if retriever.explicit else None,
+    }

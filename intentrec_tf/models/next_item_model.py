@@ -148,7 +148,8 @@ class NextItemModel(tf.keras.Model):
 
         Args:
             question: of :meth:`newest`.
-            rows: int32 [batch, C] candidates of each user; padding and OOV get 0.
+            rows: int32 [batch, C] candidates of each user; padding and OOV get 0.  What a repeat head gives to other
+                items is lost, so the sum may be below 1.
         """
         vectors = self.item_embedding(rows) if self.config.tied else None
         query, vectors, bias = self.item_head.factors(question.state, vectors, rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.interrupt import resumable
-from pipelines.validate import DataError
+from pipelines.options import numbers
 
 if TYPE_CHECKING:
     from pipelines.reproduce.protocols import Setting
@@ -63,7 +63,7 @@ def _add(table: str) -> None:
         setting, places = _asked(dataset, protocol, raw, request_time, work, results)
         rows = [name.strip() for name in only.split(";") if name.strip()] if only else None
         with resumable():
-            typer.echo(reproduce_table(table, setting, _numbers(seeds), places, rows, again, typer.echo))
+            typer.echo(reproduce_table(table, setting, numbers("--seeds", seeds), places, rows, again, typer.echo))
 
 
 for _table in HELP:
@@ -103,7 +103,7 @@ def shift(
 
     setting, places = _asked(dataset, protocol, raw, request_time, work, results)
     with resumable():
-        typer.echo(shift_report(setting, _numbers(seeds), places, results, typer.echo))
+        typer.echo(shift_report(setting, numbers("--seeds", seeds), places, results, typer.echo))
 
 
 @app.command(epilog="Example: `intentrec reproduce figure6 --dataset foursquare-nyc`")
@@ -162,13 +162,3 @@ def _asked(
     from pipelines.reproduce.runs import Places
 
     return Setting.of(dataset, protocol, request_time, raw), Places(work, results / "runs")
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        numbers = [int(word) for word in text.split(",")]
-        if not all(0 <= number < 2**32 for number in numbers):
-            raise ValueError
-    except ValueError:
-        raise DataError(f"--seeds {text}: is not a list of whole numbers from 0 on; write for example 0,1,2.") from None
-    return list(dict.fromkeys(numbers))

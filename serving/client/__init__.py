@@ -18,6 +18,8 @@ from serving.client.errors import (
     SignatureError,
 )
 from serving.client.results import (
+    Candidate,
+    Candidates,
     IntentPrediction,
     Recommendations,
     ScoredItem,
@@ -27,6 +29,8 @@ from serving.client.results import (
 )
 
 __all__ = [
+    "Candidate",
+    "Candidates",
     "DeadlineError",
     "IntentPrediction",
     "IntentRecClient",

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.client.errors import ServerError
-from serving.client.results import IntentPrediction, Recommendations, ScoredItem, ScoredLabel, UserEmbedding
+from serving.client.results import (
+    Candidate,
+    Candidates,
+    IntentPrediction,
+    Recommendations,
+    ScoredItem,
+    ScoredLabel,
+    UserEmbedding,
+)
 
 _LABEL, _SCORE = "/label", "/score"
 
@@ -71,6 +79,51 @@ def read_recommendations(outputs: Mapping[str, NDArray[Any]], version: int, k: i
         )
         for row in range(len(ids))
     )
+
+
+def read_candidates(outputs: Mapping[str, NDArray[Any]], version: int) -> tuple[Candidates, ...]:
+    """Outputs of `retrieve`: `item_id`, `source` and `score` `[B, N]`, `mass` `[B, K]`; what has no id is not filled.
+
+    Raises:
+        ServerError: an output is missing or of another shape.
+    """
+    ids, scores = _pair(outputs, "item_id", "score", "retrieve", version)
+    sources, _ = _pair(outputs, "source", "score", "retrieve", version)
+    mass = _output(outputs, "mass", "retrieve", version)
+    return tuple(
+        Candidates(
+            items=tuple(
+                Candidate(_text(item), float(score), _text(source))
+                for item, score, source in zip(ids[row], scores[row], sources[row], strict=True)
+                if item
+            ),
+            mass=tuple(map(float, mass[row])),
+            model_version=version,
+        )
+        for row in range(len(ids))
+    )
+
+
+def read_ranking(
+    outputs: Mapping[str, NDArray[Any]], version: int, candidates: NDArray[Any]
+) -> tuple[tuple[ScoredItem, ...], ...]:
+    """Outputs of `rank`: `score` `[B, C]` of the candidates that were sent, best first; `""` is left out.
+
+    Raises:
+        ServerError: the output is missing or of another shape.
+    """
+    scores = _output(outputs, "score", "rank", version)
+    if scores.shape != candidates.shape:
+        raise ServerError(
+            f"Version {version} returned scores of shape {scores.shape} for {candidates.shape} candidates from "
+            f"signature 'rank', so export the model again."
+        )
+    rows = []
+    for names, values in zip(candidates, scores, strict=True):
+        texts = [name if isinstance(name, str) else _text(name) for name in names]
+        known = [ScoredItem(text, float(value)) for text, value in zip(texts, values, strict=True) if text]
+        rows.append(tuple(sorted(known, key=lambda item: -item.score)))
+    return tuple(rows)
 
 
 def read_embeddings(outputs: Mapping[str, NDArray[Any]], version: int) -> tuple[UserEmbedding, ...]:

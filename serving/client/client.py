@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.client.answers import read_embeddings, read_intents, read_recommendations
+from serving.client.answers import read_candidates, read_embeddings, read_intents, read_ranking, read_recommendations
 from serving.client.channel import ServingChannel
 from serving.client.errors import (
     IntentRecError,
@@ -24,7 +24,15 @@ from serving.client.errors import (
     shown,
 )
 from serving.client.history import check_time, encode_histories
-from serving.client.results import IntentPrediction, Recommendations, UserEmbedding, VersionStatus
+from serving.client.requests import check_batch, text_array
+from serving.client.results import (
+    Candidates,
+    IntentPrediction,
+    Recommendations,
+    ScoredItem,
+    UserEmbedding,
+    VersionStatus,
+)
 from serving.client.signature import SignatureInfo, parse_signatures
 from serving.proto import intentrec_serving_pb2 as pb
 from serving.tensors import TensorError, decode_tensor
@@ -125,6 +133,8 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
         k: int = 10,
         exclude: Iterable[str] = (),
         request_time: int | None = None,
+        two_stage: bool = False,
+        interests: Iterable[str] = (),
     ) -> Recommendations:
         """Recommend items to one user.
 
@@ -133,10 +143,17 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
             k: How many items, at most the K the model was exported with.
             exclude: Ids of items not to recommend; ids the model does not know are ignored.
             request_time: The moment of the question in unix seconds. Default: now.
+            two_stage: Ask for candidates first (`retrieve`) and rank only those (`rank`), for large catalogues;
+                a score is then a probability among the candidates.
+            interests: Topics the user declared, for `two_stage`.
 
         Raises:
             IntentRecError: one of its subclasses, with one sentence.
         """
+        if two_stage:
+            return self._in_two_stages(history, k, exclude, request_time, interests)
+        if interests:
+            raise InvalidInputError("interests is given without two_stage, so pass two_stage=True or leave it out.")
         return self.recommend_batch([history], k, [exclude], request_time)[0]
 
     def recommend_batch(
@@ -147,11 +164,9 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
         request_time: int | None = None,
     ) -> tuple[Recommendations, ...]:
         """`recommend` for several users in one call; `excludes` holds one list of ids for each history."""
-        if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
-            raise InvalidInputError(f"k is {shown(k)}, so pass a whole number from 1 on.")
-
-        _check_batch(histories)
-        exclude = _exclude_array(excludes, len(histories))
+        _check_k(k)
+        check_batch(histories)
+        exclude = text_array("exclude", excludes, len(histories))
 
         def extra(signature: SignatureInfo) -> _Arrays:
             info = signature.outputs.get("item_id")
@@ -165,6 +180,47 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
 
         answer = self._ask("item", histories, request_time, extra)
         return read_recommendations(*answer, k=int(k)) if answer else ()
+
+    def retrieve(
+        self,
+        history: Sequence[Any],
+        interests: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        request_time: int | None = None,
+    ) -> Candidates:
+        """Candidates for one user, from the interests in the history and the declared ones.
+
+        Args:
+            history: The user's events; may be empty.
+            interests: Topics the user declared; those the model does not know are passed over.
+            exclude: Ids of items that are no candidates; ids the model does not know are ignored.
+            request_time: The moment of the question in unix seconds. Default: now.
+
+        Raises:
+            IntentRecError: one of its subclasses, with one sentence.
+        """
+        arrays = {
+            "interest": text_array("interests", [interests], 1),
+            "exclude_item_id": text_array("exclude", [exclude], 1),
+        }
+        answer = self._ask("retrieve", [history], request_time, lambda _: arrays)
+        assert answer is not None
+        return read_candidates(*answer)[0]
+
+    def rank(
+        self, history: Sequence[Any], candidates: Iterable[str], request_time: int | None = None
+    ) -> tuple[ScoredItem, ...]:
+        """Score given items for one user, best first; what the model does not know has score 0.
+
+        Args:
+            history: The user's events; may be empty.
+            candidates: Ids of items, from `retrieve` or anywhere else.
+            request_time: The moment of the question in unix seconds. Default: now.
+
+        Raises:
+            IntentRecError: one of its subclasses, with one sentence.
+        """
+        return self._rank(history, candidates, request_time)[0]
 
     def embed(self, history: Sequence[Any], request_time: int | None = None) -> UserEmbedding:
         """One user as vectors: the intent embedding and the item encoder's state.
@@ -254,6 +310,28 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
         ]
         return tuple(sorted(found, key=lambda entry: -entry.version))
 
+    def _rank(
+        self, history: Sequence[Any], candidates: Iterable[str], request_time: int | None
+    ) -> tuple[tuple[ScoredItem, ...], int]:
+        array = text_array("candidates", [candidates], 1)
+        answer = self._ask("rank", [history], request_time, lambda _: {"candidate_item_id": array})
+        assert answer is not None
+        return read_ranking(*answer, array)[0], answer[1]
+
+    def _in_two_stages(
+        self,
+        history: Sequence[Any],
+        k: int,
+        exclude: Iterable[str],
+        request_time: int | None,
+        interests: Iterable[str],
+    ) -> Recommendations:
+        _check_k(k)
+        moment = int(time.time()) if request_time is None else request_time  # the same for both stages
+        found = self.retrieve(history, interests, exclude, moment)
+        ranked, version = self._rank(history, [item.item_id for item in found.items], moment)
+        return Recommendations(ranked[:k], version)
+
     def _ask(
         self,
         name: str,
@@ -262,7 +340,7 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
         extra: Callable[[SignatureInfo], _Arrays] = lambda _: {},
     ) -> tuple[_Arrays, int] | None:
         """Run a history signature; `None` for a batch of nobody."""
-        _check_batch(histories)
+        check_batch(histories)
         if not histories:
             return None
         now = check_time("request_time", int(time.time()) if request_time is None else request_time)
@@ -350,32 +428,9 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
         return f"{what} of model {self.model!r}{version}{label} at {self.server}"
 
 
-def _check_batch(histories: Any) -> None:
-    if not isinstance(histories, Sequence) or isinstance(histories, (str, bytes)):
-        raise InvalidInputError(
-            f"histories is of type {type(histories).__name__}, so pass a list with one history a user."
-        )
-
-
-def _exclude_array(excludes: Sequence[Iterable[str]] | None, rows: int) -> NDArray[Any]:
-    """Ids not to recommend as object `[B, E]`, E at least 1, padded with `""`."""
-    given: Any = [()] * rows if excludes is None else excludes
-    if not isinstance(given, Sequence) or len(given) != rows:
-        raise InvalidInputError(
-            f"excludes is {shown(excludes)} for {rows} histories, so pass one list of ids for each."
-        )
-    lists = [_check_ids(ids) for ids in given]
-    array = np.full((rows, max([1, *map(len, lists)])), "", dtype=object)
-    for row, ids in enumerate(lists):
-        array[row, : len(ids)] = ids
-    return array
-
-
-def _check_ids(ids: Any) -> list[str]:
-    listed = list(ids) if isinstance(ids, Iterable) and not isinstance(ids, (str, bytes)) else None
-    if listed is None or not all(isinstance(item, (str, bytes)) for item in listed):
-        raise InvalidInputError(f"exclude is {shown(ids)}, so pass a list of item ids, each a text.")
-    return listed
+def _check_k(k: Any) -> None:
+    if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
+        raise InvalidInputError(f"k is {shown(k)}, so pass a whole number from 1 on.")
 
 
 def _state_name(state: int) -> str:

@@ -25,6 +25,44 @@ class ScoredItem:
     score: float
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """One item that is worth ranking.
+
+    Attributes:
+        item_id: Its id.
+        score: Likeness to its source; only comparable within one source.
+        source: The number of an interest found in the history, or the name of a declared one.
+    """
+
+    item_id: str
+    score: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What may be worth showing a user, best of each source in turn.
+
+    Attributes:
+        items: Every item once.
+        mass: How much of the history each implicit interest stands for; 0 for an interest the user does not have.
+        model_version: The version that answered.
+    """
+
+    items: tuple[Candidate, ...]
+    mass: tuple[float, ...]
+    model_version: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as numbers, strings, lists and dictionaries, ready for `json.dumps`."""
+        return {
+            "items": [{"item_id": c.item_id, "score": c.score, "source": c.source} for c in self.items],
+            "mass": list(self.mass),
+            "model_version": self.model_version,
+        }
+
+
 @dataclass(frozen=True, eq=False)
 class IntentPrediction:
     """What a user is about to do.

@@ -38,7 +38,7 @@ def _export(directory: Path, length: int) -> None:
         return tf.gather(tf.constant(names), order), values
 
     class Model(tf.Module):
-        """`intent` counts, `item` ranks a fixed catalogue, `embed` echoes the history, `slow` is slow."""
+        """Rules: see each signature."""
 
         def intent(self, **inputs: Any) -> dict[str, Any]:
             """action_type: share of play and skip; genre: whether the last event has the label."""
@@ -68,6 +68,26 @@ def _export(directory: Path, length: int) -> None:
             names = tf.where(scores > 0, tf.gather(tf.constant(CATALOGUE), order), "")
             return {"item_id": names, "score": scores}
 
+        def retrieve(self, **inputs: Any) -> dict[str, Any]:
+            """The catalogue in fixed order without the excluded; 1 to 3 from interest 0, others from the topic."""
+            free = ~tf.reduce_any(tf.constant(CATALOGUE)[None, :, None] == inputs["exclude_item_id"][:, None, :], 2)
+            topic = tf.concat([tf.repeat("0", 3), tf.repeat(inputs["interest"][0, :1], 3)], 0)[None]
+            plays = tf.reduce_sum(tf.cast(inputs["action_type"] == "play", tf.float32), 1)
+            return {
+                "item_id": tf.where(free, tf.constant(CATALOGUE), ""),
+                "source": tf.where(free, topic, ""),
+                "score": tf.where(free, 0.5, 0.0),
+                "mass": tf.stack([plays, tf.zeros_like(plays)], 1),
+                "budget": tf.constant([[3, 3]]),
+            }
+
+        def rank(self, **inputs: Any) -> dict[str, Any]:
+            """An item's number, minus the seconds since the request time 1000; what is no number has 0."""
+            names = inputs["candidate_item_id"]
+            known = tf.strings.regex_full_match(names, "[0-9]+")
+            late = tf.cast(inputs["request_time"] - 1000, tf.float32)[:, None]
+            return {"score": tf.where(known, tf.strings.to_number(tf.where(known, names, "0")) - late, 0.0)}
+
         def embed(self, **inputs: Any) -> dict[str, Any]:
             """intent_embedding: timestamps; item_state: item numbers, durations, lengths of action_type."""
             ids = inputs["item_id"]
@@ -90,12 +110,24 @@ def _export(directory: Path, length: int) -> None:
     item = tf.function(model.item).get_concrete_function(
         **named({**events, "exclude_item_id": tf.TensorSpec([None, None], tf.string)})
     )
+    texts = tf.TensorSpec([None, None], tf.string)
+    asked = named({**events, "exclude_item_id": texts, "interest": texts})
+    retrieve = tf.function(model.retrieve).get_concrete_function(**asked)
+    rank = tf.function(model.rank).get_concrete_function(**named({**events, "candidate_item_id": texts}))
     embed = tf.function(model.embed).get_concrete_function(**named(events))
     slow = tf.function(model.slow).get_concrete_function(tf.TensorSpec([None], tf.int64, name="steps"))
     tf.saved_model.save(
         model,
         str(directory),
-        signatures={"intent": intent, "item": item, "serving_default": item, "embed": embed, "slow": slow},
+        signatures={
+            "intent": intent,
+            "item": item,
+            "serving_default": item,
+            "retrieve": retrieve,
+            "rank": rank,
+            "embed": embed,
+            "slow": slow,
+        },
     )
 
 

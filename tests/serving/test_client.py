@@ -189,8 +189,8 @@ def test_predict_refuses_what_does_not_fit(client: IntentRecClient, arrays: dict
 
 
 def test_unknown_signature(client: IntentRecClient) -> None:
-    with pytest.raises(SignatureError, match="no signature 'rank', so use one of embed, intent") as caught:
-        client.predict("rank", {})
+    with pytest.raises(SignatureError, match="no signature 'guess', so use one of embed, intent") as caught:
+        client.predict("guess", {})
     _assert_sentence(caught.value)
 
 

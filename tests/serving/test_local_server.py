@@ -137,7 +137,7 @@ def _shapeless() -> predict_pb2.PredictRequest:
     [
         (lambda: _request(model="other"), "NOT_FOUND", "model 'other', so ask for 'intentrec'"),
         (lambda: _request(version=6), "NOT_FOUND", "Version 6 of model 'intentrec', loaded is version 7"),
-        (lambda: _request(signature="rank"), "FAILED_PRECONDITION", "'rank' not found, so use one of"),
+        (lambda: _request(signature="guess"), "FAILED_PRECONDITION", "'guess' not found, so use one of"),
         (lambda: _request(_inputs(genres=None)), "INVALID_ARGUMENT", r"missing the inputs \['genres'\]"),
         (lambda: _request(_inputs(odd=1)), "INVALID_ARGUMENT", r"unknown inputs \['odd'\]"),
         (
@@ -182,7 +182,7 @@ def test_metadata_unpack_with_the_official_classes(stub: Any) -> None:
     response = stub.GetModelMetadata(request, timeout=10)
     signatures = get_model_metadata_pb2.SignatureDefMap()
     assert response.metadata["signature_def"].Unpack(signatures)
-    assert set(signatures.signature_def) == {"intent", "item", "serving_default", "embed", "slow"}
+    assert set(signatures.signature_def) == {"intent", "item", "serving_default", "retrieve", "rank", "embed", "slow"}
     shape = signatures.signature_def["item"].outputs["item_id"].tensor_shape
     assert [dim.size for dim in shape.dim] == [-1, 5]
 

@@ -44,9 +44,9 @@ def test_the_commands_are_listed(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["--seeds", "0,x"], "--seeds 0,x: is not a list of whole numbers from 0 on; write for example 0,1,2."),
-        (["--seeds", ""], "--seeds : is not a list of whole numbers from 0 on; write for example 0,1,2."),
-        (["--seeds=-1"], "--seeds -1: is not a list of whole numbers from 0 on; write for example 0,1,2."),
+        (["--seeds", "0,x"], "--seeds 0,x: is not a list of whole numbers from 0 on; write for example 1,2."),
+        (["--seeds", ""], "--seeds : is not a list of whole numbers from 0 on; write for example 1,2."),
+        (["--seeds=-1"], "--seeds -1: is not a list of whole numbers from 0 on; write for example 1,2."),
         (
             ["--only", "V9"],
             "--only V9: is no row of this table; its rows are V0; V1; V2; V3, 1 week; V3, 1 month; V3 with",

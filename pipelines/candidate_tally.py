@@ -1,0 +1,149 @@
+"""Counting what candidate lists are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from intentrec_tf.metrics import ndcg
+from intentrec_tf.metrics.ranking import UNREACHABLE
+from intentrec_tf.vocabulary import FIRST
+
+HEAD = 0.2  # share of the items, the most popular ones, that are not called the tail
+SEGMENTS = {"new users (up to 5 events)": (0, 5), "casual users (6 to 50)": (6, 50), "core users": (51, 10**9)}
+Arrays = dict[str, np.ndarray]
+
+
+def tail_items(counts: np.ndarray) -> np.ndarray:
+    """Which items are not among the fifth that training saw most, bool [V]; padding and OOV are neither."""
+    order = np.argsort(-counts[FIRST:], kind="stable")
+    tail = np.zeros(len(counts), bool)
+    tail[FIRST + order[int(np.ceil(HEAD * len(order))) :]] = True
+    return tail
+
+
+class CandidateTally:
+    """Adds up batches of merged candidate lists.
+
+    Args:
+        counts: list lengths to report, ascending.
+        tail: bool [V], see :func:`tail_items`.
+        labels: int32 [V, width], categories of each item (0 = none); None without categories.
+        slots: K, implicit interests.
+    """
+
+    def __init__(self, counts: Sequence[int], tail: np.ndarray, labels: np.ndarray | None, slots: int) -> None:
+        self.counts = list(counts)
+        self._tail = tail
+        self._labels = labels
+        self._slots = slots
+        self._places: list[np.ndarray] = []
+        self._targets: list[np.ndarray] = []
+        self._past: list[np.ndarray] = []
+        self._ranks: dict[int, list[np.ndarray]] = {count: [] for count in self.counts}
+        self._full: list[np.ndarray] = []
+        self._seen = {count: np.zeros(len(tail), bool) for count in self.counts}
+        self._entropy = dict.fromkeys(self.counts, 0.0)
+        self._explicit = np.zeros(2)
+        self._wins = np.zeros(slots)
+        self._interests = 0
+
+    def add(self, target: np.ndarray, past: np.ndarray, answer: Arrays) -> None:
+        """One batch.
+
+        Args:
+            target: int32 [batch] item rows.
+            past: int [batch], events before the question.
+            answer: ``rows`` and ``source`` int32 [batch, N], ``mass`` float32 [batch, K], ``slot`` int32 [batch] (the
+                implicit interest that scores the target highest); with a ranking model ``scores`` float32 [batch, N]
+                and ``full`` int32 [batch], the target's rank in the whole catalogue.
+        """
+        rows = answer["rows"]
+        hit = (rows == target[:, None]) & (target >= FIRST)[:, None]
+        place = np.where(hit.any(1), hit.argmax(1), UNREACHABLE)
+        self._places.append(place)
+        self._targets.append(target)
+        self._past.append(past)
+        for count in self.counts:
+            self._add_lists(count, rows[:, :count])
+            if "scores" in answer:
+                self._ranks[count].append(_rank_within(answer["scores"][:, :count], rows[:, :count], place))
+        if "full" in answer:
+            self._full.append(answer["full"])
+        real = target >= FIRST
+        self._wins += np.bincount(answer["slot"][real], minlength=self._slots)[: self._slots]
+        self._interests += int((answer["mass"] > 0).sum())
+        explicit = answer["source"] >= self._slots
+        self._explicit += explicit.sum(), (answer["source"] >= 0).sum()
+
+    def _add_lists(self, count: int, rows: np.ndarray) -> None:
+        self._seen[count][rows[rows >= FIRST]] = True
+        if self._labels is not None:
+            self._entropy[count] += float(_entropies(self._labels[rows]).sum())
+
+    def result(self) -> dict[str, Any]:
+        """Everything, JSON ready; shares of nothing are 0."""
+        places, targets = _joined(self._places), _joined(self._targets)
+        past, number = _joined(self._past), max(len(places), 1)
+        parts = {"all": np.ones(len(places), bool), "tail": self._tail[targets]}
+        parts |= {name: (past >= low) & (past <= high) for name, (low, high) in SEGMENTS.items()}
+        lists = {}
+        for count in self.counts:
+            within = places < count
+            one: dict[str, Any] = {"recall": {name: _mean(within[part]) for name, part in parts.items()}}
+            one["coverage"] = float(self._seen[count].sum() / max(len(self._tail) - FIRST, 1))
+            if self._labels is not None:
+                one["category_entropy"] = self._entropy[count] / number
+            if self._full:
+                one["ndcg@10"] = _ndcg(_joined(self._ranks[count]))
+            lists[str(count)] = one
+        shares = self._wins / max(self._wins.sum(), 1)
+        used = shares[shares > 0]
+        answer: dict[str, Any] = {
+            "targets": len(places),
+            "targets_in": {name: int(part.sum()) for name, part in parts.items()},
+            "candidates": lists,
+            "explicit_share": float(self._explicit[0] / max(self._explicit[1], 1)),
+            "interests": {
+                "per_user": self._interests / number,
+                "effective_number": float(np.exp(-(used * np.log(used)).sum())) if len(used) else 0.0,
+                "never_used": float((shares == 0).mean()) if self._slots else 0.0,
+            },
+        }
+        if self._full:
+            answer["full_ndcg@10"] = _ndcg(_joined(self._full))
+        return answer
+
+
+def _rank_within(scores: np.ndarray, rows: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Rank of the target among a list's items, ties counted against it, int32; UNREACHABLE if it is not in."""
+    inside = place < rows.shape[1]
+    own = np.take_along_axis(scores, np.where(inside, place, 0)[:, None], 1)
+    rank = ((scores >= own) & (rows >= FIRST)).sum(1)
+    return np.where(inside, rank, UNREACHABLE).astype(np.int32)
+
+
+def _entropies(labels: np.ndarray) -> np.ndarray:
+    """Entropy in nats of the labels [batch, N, width] in each list."""
+    batch, size = len(labels), int(labels.max(initial=0)) + 1
+    flat = labels.reshape(batch, -1)
+    counts = np.zeros((batch, size))
+    np.add.at(counts, (np.repeat(np.arange(batch), flat.shape[1]), flat.ravel()), 1.0)
+    counts[:, 0] = 0  # no label
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    return -(shares * np.log(np.where(shares > 0, shares, 1.0))).sum(1)
+
+
+def _ndcg(ranks: np.ndarray) -> float:
+    return float(tf.reduce_mean(ndcg(tf.constant(ranks, tf.int32), 10))) if len(ranks) else 0.0
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else 0.0
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)

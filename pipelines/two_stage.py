@@ -1,0 +1,128 @@
+"""Candidates and their ranking, end to end, beside ranking the whole catalogue."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from intentrec_tf.inputs import Columns
+from intentrec_tf.masking import NEVER
+from intentrec_tf.models import NextItemModel
+from intentrec_tf.retrieval import RetrievalModel, Retriever
+from pipelines.candidate_tally import CandidateTally, tail_items
+from pipelines.declared import declared_topics
+from pipelines.evaluate import rank_targets
+from pipelines.input_fn import evaluation_batches
+from pipelines.prepared import PreparedData
+from pipelines.progress import track
+from pipelines.run_folder import RunFolder
+from pipelines.split import TEST
+from pipelines.validate import DataError
+
+TOPICS = 5
+
+
+def make_retriever(implicit: RunFolder, explicit: RunFolder | None, total: int) -> Retriever:
+    """The retriever of one or two training runs.
+
+    Args:
+        implicit: a run whose ``retrieval.interests`` is anything but ``conditional``.
+        explicit: a run with ``conditional``; None has no topics.
+        total: candidates in all.
+
+    Raises:
+        DataError: a run is missing, of another kind, or of other data than the other one.
+    """
+    if explicit is not None and implicit.read()[0].fingerprint != explicit.read()[0].fingerprint:
+        raise DataError(f"{explicit.folder}: was trained on other data than {implicit.folder}; train both on the same.")
+    try:
+        return Retriever(_retrieval_model(implicit), _retrieval_model(explicit) if explicit else None, total)
+    except ValueError as error:
+        raise DataError(f"{implicit.folder}: {error}.") from None
+
+
+def _retrieval_model(run: RunFolder) -> RetrievalModel:
+    model = run.load_model()[0]
+    if not isinstance(model, RetrievalModel):
+        raise DataError(f"{run.folder}: is no retrieval run; train one, for example with --config retrieval.")
+    return model
+
+
+def evaluate_two_stages(
+    retriever: Retriever,
+    prepared: PreparedData,
+    counts: Sequence[int],
+    model: NextItemModel | None = None,
+    part: int = TEST,
+    batch: int = 64,
+    max_targets: int | None = None,
+) -> dict[str, Any]:
+    """Recall of the candidates, and NDCG@10 of the list that ``model`` makes of them.
+
+    Args:
+        retriever: finds as many candidates as the largest count, or as there are items.
+        prepared: its data; topics are those a user had declared by the time of the question, the newest five.
+        counts: list lengths; each is the first so many of the merged list.
+        model: ranks the candidates; None leaves the ranking out.
+        part: 1 validation, 2 test.
+        batch: targets at once.
+        max_targets: a seeded random subset of this size.
+
+    Returns:
+        JSON ready, see :class:`CandidateTally`: per count recall of all targets, of the tail and per kind of user,
+        coverage of the catalogue, entropy of categories and, with a model, NDCG@10 beside that of the full ranking;
+        how many interests users have and how evenly they are used.
+
+    Raises:
+        DataError: no count, or one below 1.
+    """
+    if not counts or min(counts) < 1:
+        raise DataError("--counts: name list lengths from 1 on, for example 100,500.")
+    start = time.perf_counter()
+    spec = prepared.spec
+    batches = evaluation_batches(prepared, part, batch, max_targets)
+    topics = tf.constant(declared_topics(prepared, TOPICS)) if retriever.explicit is not None else None
+
+    @tf.function(input_signature=batches.element_spec)
+    def step(inputs: Columns, targets: Columns) -> dict[str, tf.Tensor]:
+        size = tf.shape(targets["item"])[0]
+        asked = tf.zeros([size, 0], tf.int32) if topics is None else tf.gather(topics, targets["event"])
+        excluded = targets["seen"] if spec.schema.exclude_seen else tf.zeros([size, 0], tf.int32)
+        found = retriever(inputs, asked, excluded)
+        answer = {"rows": found.rows, "source": found.source, "mass": found.mass}
+        answer["slot"] = _winning_slot(retriever, inputs, targets["item"])
+        if model is not None:
+            question = model.newest(model(inputs, training=False))
+            answer["full"] = rank_targets(model.item_scorer(question), spec, targets)
+            answer["scores"] = model.candidate_probabilities(question, found.rows)
+        return answer
+
+    lengths = sorted({min(count, retriever.total) for count in counts})
+    config = retriever.implicit.config
+    interests = 1 if config.interests == "single" else config.count
+    tally = CandidateTally(lengths, tail_items(spec.item_prior), _categories(prepared), interests)
+    chosen = int((prepared.events["split"] == part).sum())
+    total = -(-min(chosen, max_targets or chosen) // batch)
+    for inputs, targets in track(batches, "finding candidates", total):
+        answer = {name: value.numpy() for name, value in step(inputs, targets).items()}
+        tally.add(targets["item"].numpy(), (inputs["segment"].numpy() > 0).sum(1), answer)
+    return {**tally.result(), "seconds": round(time.perf_counter() - start, 1)}
+
+
+def _winning_slot(retriever: Retriever, inputs: Columns, items: tf.Tensor) -> tf.Tensor:
+    """The implicit interest that scores each target highest, int32 [batch]."""
+    found = retriever.implicit(inputs, training=False)
+    scores = tf.einsum("bkd,bd->bk", found["queries"], tf.gather(retriever.implicit_vectors, items))
+    return tf.argmax(tf.where(found["slots"], scores, NEVER), axis=1, output_type=tf.int32)
+
+
+def _categories(prepared: PreparedData) -> np.ndarray | None:
+    """Labels of each item, int32 [V, width]: of what users declare interest in, else of the first such feature."""
+    schema = prepared.spec.schema
+    names = [schema.explicit_interests] if schema.explicit_interests else []
+    names += [feature.name for feature in schema.item_features if feature.kind != "numeric"]
+    return prepared.spec.catalogue[names[0]].reshape(prepared.spec.items.size, -1) if names else None

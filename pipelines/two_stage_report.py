@@ -1,0 +1,89 @@
+"""Results of candidates and their ranking for people and for files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from intentrec_tf.models import NextItemModel
+from pipelines.environment import provenance
+from pipelines.run_folder import RunFolder
+from pipelines.split import PARTS
+from pipelines.two_stage import evaluate_two_stages, make_retriever
+from pipelines.validate import DataError
+
+
+def two_stage_record(
+    implicit: Path,
+    explicit: Path | None,
+    run: Path | None,
+    counts: Sequence[int],
+    part: str,
+    max_targets: int | None = None,
+) -> dict[str, Any]:
+    """:func:`evaluate_two_stages` of training runs, with everything a result must state.
+
+    Args:
+        implicit, explicit: folders of retrieval runs.
+        run: folder of the run that ranks.
+        counts: list lengths.
+        part: ``validation`` or ``test``.
+        max_targets: a seeded random subset.
+
+    Raises:
+        DataError: a run that is not there or does not fit, or counts that are none.
+    """
+    folders = [RunFolder(folder) if folder else None for folder in (implicit, explicit, run)]
+    first = RunFolder(implicit)
+    retriever = make_retriever(first, folders[1], max(counts, default=1))
+    prepared, config = first.read()
+    model, ranking = None, None
+    if folders[2] is not None:
+        model, data, ranking = folders[2].load_model()
+        if not isinstance(model, NextItemModel):
+            raise DataError(f"{run}: is a retrieval run; name one that ranks.")
+        if data.fingerprint != prepared.fingerprint:
+            raise DataError(f"{run}: was trained on other data than {implicit}; train both on the same.")
+    result = evaluate_two_stages(retriever, prepared, counts, model, PARTS.index(part), max_targets=max_targets)
+    return {
+        "dataset": prepared.spec.schema.name,
+        "fingerprint": prepared.fingerprint,
+        "part": part,
+        "filter_seen": prepared.spec.schema.exclude_seen,
+        "implicit": config.model_dump(mode="json"),
+        "explicit": folders[1].read()[1].model_dump(mode="json") if folders[1] else None,
+        "ranking": ranking.model_dump(mode="json") if ranking else None,
+        **result,
+        **provenance(),
+    }
+
+
+def print_two_stages(record: dict[str, Any], console: Console) -> None:
+    """Show a result: a row per list length, then how interests are used."""
+    ranked = "full_ndcg@10" in record
+    kinds = list(record["targets_in"])
+    table = Table(
+        title=f"{record['dataset']}, {record['part']} part: recall of candidates",
+        caption=f"{record['targets']:,} targets; "
+        + ", ".join(f"{name} {count:,}" for name, count in record["targets_in"].items() if name != "all"),
+    )
+    for name in ("candidates", *kinds, "coverage", *(["NDCG@10 ranked", "of full"] if ranked else [])):
+        table.add_column(name, justify="right")
+    for count, values in record["candidates"].items():
+        cells = [f"{values['recall'][kind]:.4f}" if record["targets_in"][kind] else "-" for kind in kinds]
+        cells.append(f"{values['coverage']:.1%}")
+        if ranked:
+            share = values["ndcg@10"] / record["full_ndcg@10"] if record["full_ndcg@10"] else 0.0
+            cells += [f"{values['ndcg@10']:.4f}", f"{share:.1%}"]
+        table.add_row(count, *cells)
+    console.print(table)
+    used = record["interests"]
+    console.print(
+        f"{used['per_user']:.1f} interests a user; {used['effective_number']:.1f} effectively used, "
+        f"{used['never_used']:.0%} of the slots never; {record['explicit_share']:.0%} of the candidates from topics; "
+        + (f"full ranking NDCG@10 {record['full_ndcg@10']:.4f}" if ranked else "no ranking (name one with --run)")
+    )

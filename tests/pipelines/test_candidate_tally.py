@@ -1,0 +1,80 @@
+"""Counting what candidate lists are worth, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipelines.candidate_tally import CandidateTally, tail_items
+
+TAIL = np.array([False, False, False, True, True, True, True])  # items 2 (head) to 6
+
+
+def test_the_tail_is_what_the_popular_fifth_leaves() -> None:
+    counts = np.array([0, 0, 5, 1, 9, 0, 2], float)
+    np.testing.assert_array_equal(np.flatnonzero(tail_items(counts)), [2, 3, 5, 6])
+    assert not tail_items(np.zeros(2)).any()
+
+
+def _tally(scores: bool = True, labels: np.ndarray | None = None) -> CandidateTally:
+    """Three targets: 2 first in its list, 5 second, 4 not found."""
+    tally = CandidateTally([1, 2], TAIL, labels, 2)
+    answer = {
+        "rows": np.array([[2, 3], [6, 5], [3, 0]]),
+        "source": np.array([[0, 1], [2, 0], [0, -1]]),
+        "mass": np.array([[1.0, 2.0], [1.0, 0.0], [0.0, 0.0]]),
+        "slot": np.array([0, 1, 0]),
+    }
+    if scores:
+        answer |= {"scores": np.array([[0.2, 0.7], [0.4, 0.4], [1.0, 0.0]]), "full": np.array([1, 3, 40])}
+    tally.add(np.array([2, 5, 4]), np.array([3, 60, 20]), answer)
+    return tally
+
+
+def test_by_hand() -> None:
+    found = _tally().result()
+    assert found["targets"] == 3
+    assert list(found["targets_in"].values()) == [3, 2, 1, 1, 1]
+    one, two = found["candidates"]["1"], found["candidates"]["2"]
+    assert list(one["recall"].values()) == pytest.approx([1 / 3, 0, 1, 0, 0])
+    assert list(two["recall"].values()) == pytest.approx([2 / 3, 1 / 2, 1, 0, 1])
+    assert one["coverage"] == pytest.approx(3 / 5)  # items 2, 3 and 6
+    assert two["coverage"] == pytest.approx(4 / 5)
+    # alone in its list 2 is ranked first; beside 3, which scores higher, second; 5 ties with 6 and comes second
+    assert one["ndcg@10"] == pytest.approx(1 / 3)
+    assert two["ndcg@10"] == pytest.approx(2 / np.log2(3) / 3)
+    assert found["full_ndcg@10"] == pytest.approx((1 + 1 / 2) / 3)
+    assert found["explicit_share"] == pytest.approx(1 / 5)
+    assert found["interests"]["per_user"] == 1
+    entropy = -(2 / 3 * np.log(2 / 3) + 1 / 3 * np.log(1 / 3))
+    assert found["interests"]["effective_number"] == pytest.approx(np.exp(entropy))
+    assert found["interests"]["never_used"] == 0
+
+
+def test_without_a_ranking_model() -> None:
+    found = _tally(scores=False).result()
+    assert "full_ndcg@10" not in found
+    assert "ndcg@10" not in found["candidates"]["2"]
+
+
+def test_categories() -> None:
+    """Lists of two: (1 and 2) ln 2; (2, and 1 and 2) one of three; (2 alone) 0."""
+    labels = np.array([[0, 0], [0, 0], [1, 0], [2, 0], [1, 0], [1, 2], [2, 0]])
+    found = _tally(labels=labels).result()["candidates"]
+    third = -(2 / 3 * np.log(2 / 3) + 1 / 3 * np.log(1 / 3))
+    assert found["2"]["category_entropy"] == pytest.approx((np.log(2) + third + 0) / 3)
+    assert found["1"]["category_entropy"] == 0
+
+
+def test_nothing_at_all_is_no_nan() -> None:
+    found = CandidateTally([5], TAIL, None, 2).result()
+    assert found["targets"] == 0
+    assert found["candidates"]["5"] == {"recall": dict.fromkeys(found["targets_in"], 0.0), "coverage": 0.0}
+    assert found["interests"]["effective_number"] == 0
+
+
+def test_targets_that_are_no_items_are_never_found() -> None:
+    tally = CandidateTally([2], TAIL, None, 1)
+    answer = {name: np.zeros((1, 2), int) for name in ("rows", "source")}
+    tally.add(np.array([0]), np.array([1]), {**answer, "mass": np.ones((1, 1)), "slot": np.array([0])})
+    assert tally.result()["candidates"]["2"]["recall"]["all"] == 0

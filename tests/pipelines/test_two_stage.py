@@ -1,0 +1,207 @@
+"""Candidates and their ranking from training runs to an export that answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from intentrec_tf.models import NextItemModel
+from pipelines.config import RunConfig
+from pipelines.declared import declared_topics
+from pipelines.evaluate import evaluate
+from pipelines.main import main
+from pipelines.prepare import PrepareConfig, prepare
+from pipelines.prepared import PreparedData
+from pipelines.run_folder import RunFolder
+from pipelines.split import TEST
+from pipelines.train import train
+from pipelines.two_stage import evaluate_two_stages, make_retriever
+
+GENRES = ("new", "old", "red")
+
+
+def _quiet(_: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def data(make_shop: Callable[..., PrepareConfig], tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
+    """The shop, where every second user declares a genre or two, half of them late."""
+    folder = tmp_path_factory.mktemp("topical")
+    shop = make_shop(folder, {"explicit_interests": "genres"})
+    rows = ["who,interest,when"]
+    for user in range(0, 30, 2):
+        rows.append(f"u{user},{GENRES[user % 3]},{1_600_000_000}")
+        rows.append(f"u{user},{GENRES[(user + 1) % 3]},{1_700_000_000 + user * 200_000}")
+    (folder / "interests.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    shop = shop.model_copy(update={"interests": str(folder / "interests.csv")})
+    return prepare(shop, tmp_path_factory.mktemp("data") / "topical", _quiet)
+
+
+@pytest.fixture(scope="module")
+def runs(
+    data: PreparedData, make_config: Callable[..., RunConfig], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, RunFolder]:
+    """A ranking run and a retrieval run of each kind."""
+    base = tmp_path_factory.mktemp("runs")
+    small = {"dim": 8, "hidden_dim": 8, "feature_dim": 4, "count": 3, "history": 8, "horizon": 4, "dropout": 0.0}
+    found = {}
+    for name in ("rank", "dcm", "conditional"):
+        config = make_config(epochs=6)
+        if name != "rank":
+            values = config.model_dump() | {"retrieval": {**small, "interests": name}}
+            config = RunConfig.model_validate(values)
+        found[name] = RunFolder(base / name)
+        train(data, config, found[name], _quiet)
+    return found
+
+
+def test_declared_topics_are_those_of_the_time(data: PreparedData) -> None:
+    topics = declared_topics(data, 3)
+    interests = pd.read_parquet(data.folder / "interests.parquet")
+    vocabulary = data.spec.vocabularies["genres"]
+    assert topics.shape == (len(data.events), 3)
+    for place, event in enumerate(data.events.itertuples()):
+        own = interests[(interests["user_id"] == event.user_id) & (interests["timestamp"] <= event.timestamp)]
+        newest_first = own.sort_values("timestamp", ascending=False)["interest"].tolist()
+        expected = vocabulary.lookup(newest_first).tolist()
+        assert topics[place].tolist() == expected + [0] * (3 - len(expected))
+    counts = (topics > 0).sum(1)
+    assert set(counts) == {0, 1, 2}
+
+
+def test_without_declared_interests_there_are_no_topics(prepared: PreparedData) -> None:
+    assert not declared_topics(prepared).any()
+
+
+def test_a_retrieval_run_is_a_run_like_others(runs: dict[str, RunFolder], data: PreparedData) -> None:
+    model, prepared, config = runs["dcm"].load_model()
+    assert prepared.fingerprint == data.fingerprint
+    assert config.title == "retrieval, dcm"
+    history = [json.loads(line) for line in runs["dcm"].history.read_text().splitlines()]
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert max(record["val_hr@100"] for record in history) == 1  # of 20 items all are found
+    result = evaluate(model, data)
+    assert result.metrics["intentrec"]["HR@100"] == pytest.approx(1 - result.outside_catalogue / result.targets)
+
+
+def test_enough_candidates_lose_nothing(runs: dict[str, RunFolder], data: PreparedData) -> None:
+    """All items as candidates: recall is 1 where the item is known, and the ranking is the full one."""
+    model = runs["rank"].load_model()[0]
+    assert isinstance(model, NextItemModel)
+    retriever = make_retriever(runs["dcm"], runs["conditional"], 100)
+    found = evaluate_two_stages(retriever, data, [3, 100], model)
+    full = evaluate(model, data)
+    known = 1 - full.outside_catalogue / full.targets
+    last = found["candidates"]["20"]
+    assert last["recall"]["all"] == pytest.approx(known)
+    assert last["coverage"] == 1
+    assert last["ndcg@10"] == pytest.approx(found["full_ndcg@10"], abs=1e-6)
+    assert found["full_ndcg@10"] == pytest.approx(full.metrics["intentrec"]["NDCG@10"], abs=1e-6)
+    assert found["candidates"]["3"]["recall"]["all"] < known
+    assert 0 < found["explicit_share"] < 0.5
+    assert found["targets"] == full.targets
+
+
+def test_topics_are_asked_for_at_their_time(runs: dict[str, RunFolder], data: PreparedData) -> None:
+    with_topics = evaluate_two_stages(make_retriever(runs["dcm"], runs["conditional"], 5), data, [5])
+    without = evaluate_two_stages(make_retriever(runs["dcm"], None, 5), data, [5])
+    assert without["explicit_share"] == 0
+    asked = declared_topics(data)[(data.events["split"] == TEST).to_numpy()].any(1).mean()
+    assert 0 < with_topics["explicit_share"] < asked
+
+
+def test_the_command(runs: dict[str, RunFolder], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "deep" / "two.json"
+    words = ["two-stage", "--implicit", str(runs["dcm"].folder), "--explicit", str(runs["conditional"].folder)]
+    words += ["--run", str(runs["rank"].folder), "--counts", "2,5", "--json", str(file), "--max-targets", "20"]
+    assert main(words) == 0
+    record = json.loads(file.read_text(encoding="utf-8"))
+    assert record["targets"] <= 20
+    assert set(record["candidates"]) == {"2", "5"}
+    assert (record["dataset"], record["part"]) == ("shop", "test")
+    assert record["implicit"]["retrieval"]["interests"] == "dcm"
+    assert record["command"]
+    shown = capsys.readouterr().out
+    assert "recall of candidates" in shown
+    assert "full ranking NDCG@10" in shown
+
+
+@pytest.mark.parametrize(
+    ("implicit", "explicit", "run", "counts", "words"),
+    [
+        ("rank", None, None, "5", "is no retrieval run"),
+        ("conditional", None, None, "5", "must not be 'conditional'"),
+        ("dcm", "dcm", None, "5", "must be 'conditional', not 'dcm'"),
+        ("dcm", None, "dcm", "5", "is a retrieval run; name one that ranks"),
+        ("dcm", None, None, "0", "name list lengths from 1 on"),
+        ("dcm", None, None, "many", "--counts many: is not a list"),
+        ("dcm", None, "nowhere", "5", "holds no training run"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    runs: dict[str, RunFolder],
+    implicit: str,
+    explicit: str | None,
+    run: str | None,
+    counts: str,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = runs["dcm"].folder.parent
+    command = ["two-stage", "--counts", counts]
+    for option, name in (("--implicit", implicit), ("--explicit", explicit), ("--run", run)):
+        command += [option, str(folder / name)] if name else []
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_runs_of_other_data_do_not_mix(
+    runs: dict[str, RunFolder], trained: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--implicit", str(runs["dcm"].folder)]
+    assert main(["two-stage", *words, "--run", str(trained.folder)]) == 2
+    assert "was trained on other data" in capsys.readouterr().err
+    assert main(["export", *words, "--run", str(trained.folder), "--out", "nowhere"]) == 2
+    assert "was trained on other data" in capsys.readouterr().err
+    assert not Path("nowhere").exists()
+
+
+def test_the_export_answers(runs: dict[str, RunFolder], data: PreparedData, tmp_path: Path) -> None:
+    words = ["--implicit", str(runs["dcm"].folder), "--explicit", str(runs["conditional"].folder)]
+    words += ["--candidates", "7", "--out", str(tmp_path / "model")]
+    assert main(["export", "--run", str(runs["rank"].folder), *words]) == 0
+    version = next((tmp_path / "model").iterdir())
+    info = json.loads((version / "intentrec.json").read_text(encoding="utf-8"))
+    assert (info["retrieval"]["candidates"], info["retrieval"]["implicit"]["interests"]) == (7, "dcm")
+    loaded = tf.saved_model.load(str(version))
+    assert {"intent", "item", "rank", "retrieve", "embed"} < set(loaded.signatures)
+    sizes = data.events.groupby("user_id").size()
+    user = data.events[data.events["user_id"] == sizes[sizes >= 8].index[0]].tail(8)
+    raw: dict[str, Any] = {
+        "item_id": tf.constant([user["item_id"].tolist()]),
+        "timestamp": tf.constant([user["timestamp"].tolist()], tf.int64),
+        "action": tf.constant([user["action"].tolist()]),
+        "seconds": tf.constant([user["seconds"].tolist()], tf.float32),
+        "places": tf.constant([user["places"].tolist()]),
+        "request_time": tf.constant([int(user["timestamp"].iloc[-1]) + 60], tf.int64),
+    }
+    found = loaded.signatures["retrieve"](
+        **raw, interest=tf.constant([["red", "old"]]), exclude_item_id=tf.constant([["i3"]])
+    )
+    items = found["item_id"].numpy()[0].tolist()
+    assert len(set(items)) == 7
+    assert b"i3" not in items
+    assert {b"red", b"old"} <= set(found["source"].numpy()[0].tolist())
+    scores = loaded.signatures["rank"](**raw, candidate_item_id=found["item_id"])["score"].numpy()
+    assert scores.shape == (1, 7)
+    assert (scores > 0).all()
+    assert scores.sum() < 1 + 1e-5
