@@ -58,9 +58,10 @@ def percents(*axes: Axis) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
 
 
-def headline(figure: Figure, text: str) -> None:
-    """The picture's title."""
-    figure.suptitle(shorten_to(text, WIDTH - 0.3, TITLE), fontsize=TITLE)
+def headline(figure: Figure, dataset: str, text: str) -> None:
+    """The picture's title; a long name of the data set leaves room for the rest."""
+    name = shorten_to(dataset, 0.4 * WIDTH, TITLE)
+    figure.suptitle(shorten_to(f"{name}: {text}", WIDTH - 0.3, TITLE), fontsize=TITLE)
 
 
 def legend(figure: Figure, entries: dict[str, str]) -> None:

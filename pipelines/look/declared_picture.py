@@ -54,7 +54,7 @@ def declared_figure(look: dict[str, Any]) -> Figure:
         axis.set_xlabel(f"share of {what}\n{which}", fontsize=SIZE)
         panel_title(axis, means, WIDTH / 3 - 0.6)
     figure.axes[0].set_ylabel("share of users", fontsize=SIZE)
-    headline(figure, f"{look['dataset']}: declared interests and behaviour")
+    headline(figure, look["dataset"], "declared interests and behaviour")
     legend(figure, {OWN: OURS, **({OTHER: PAPER} if compared else {})})
     return figure
 
@@ -69,6 +69,6 @@ def declared_labels_figure(look: dict[str, Any]) -> Figure:
         ([row["share_of_others_events"] for row in rows], PAPER),
     ]
     share_bars(figure.add_subplot(), [f"{row['label']} ({row['users']:,})" for row in rows], series, 2.6)
-    headline(figure, f"{look['dataset']}: events with a label, by who declared it (number of users)")
+    headline(figure, look["dataset"], "events with a label, by who declared it (number of users)")
     legend(figure, {"of the users who declared it": OURS, "of all others": PAPER})
     return figure

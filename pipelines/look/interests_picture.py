@@ -66,5 +66,5 @@ def interests_figure(look: dict[str, Any]) -> Figure:
     ]
     words = ["users; right: middle half and median", "middle 80%", "items dealt out at random (right: median)"]
     figure.legend(handles, words, loc="outside lower center", ncols=3, frameon=False, fontsize=SIZE)
-    headline(figure, f"{look['dataset']}: categories ({spoken(found['feature'])}) in a user's training events")
+    headline(figure, look["dataset"], f"categories ({spoken(found['feature'])}) in a user's training events")
     return figure

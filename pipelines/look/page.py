@@ -36,8 +36,8 @@ def summary(look: dict[str, Any]) -> list[str]:
     """What stands out, a sentence each."""
     size, tail, found = look["size"], look["tail"], look["interests"]
     lines = [
-        f"{counted(size['users'], 'user')}, {counted(size['items'], 'item')}, {counted(size['events'], 'event')} in "
-        f"{duration(size['span_seconds'])}; a user has {number(size['events_per_user']['median'])} events (median); "
+        f"{counted(size['users'], 'user')}, {counted(size['items'], 'item')}, {counted(size['events'], 'event')} "
+        f"(median {number(size['events_per_user']['median'])} a user) in {duration(size['span_seconds'])}; "
         f"{percent(size['repeat_share'])} of events are repeats.",
         f"The top {tail['head_share_of_items']:.0%} of the items have {percent(tail['head_share_of_events'])} of the "
         f"training events" + _outside(tail["targets"]) + ".",

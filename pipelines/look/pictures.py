@@ -74,7 +74,7 @@ def time_figure(look: dict[str, Any]) -> Figure:
     axis.set_ylabel("events", fontsize=SIZE)
     axis.tick_params(labelsize=SIZE)
     axis.grid(axis="y")
-    headline(figure, f"{look['dataset']}: events over time")
+    headline(figure, look["dataset"], "events over time")
     legend(figure, {name: colour for name, colour in PART_COLOURS.items() if sum(over[name])})
     return figure
 
@@ -96,7 +96,7 @@ def activity_figure(look: dict[str, Any]) -> Figure:
         share_bars(axis, list(counts), [([n / total if total else None for n in counts.values()], OURS)], 1.2)
         axis.set_ylim(rows - 0.5, -0.5)
         panel_title(axis, title, WIDTH / 2 - 1.5)
-    headline(figure, f"{look['dataset']}: how much users do, and how often")
+    headline(figure, look["dataset"], "how much users do, and how often")
     return figure
 
 
@@ -129,13 +129,15 @@ def tail_figure(look: dict[str, Any]) -> Figure:
         if largest > 1:
             scale("log")
             along.set_minor_formatter(NullFormatter())
-        along.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}" if value < 10 else f"{value:,.0f}"))
+        else:
+            along.set_major_locator(MaxNLocator(integer=True))
+        along.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     right.set_xlabel("rank of the item by training events", fontsize=SIZE)
     right.set_ylabel("training events of the item", fontsize=SIZE)
     for axis in (left, right):
         axis.grid()
         axis.tick_params(labelsize=SIZE)
-    headline(figure, f"{look['dataset']}: popularity")
+    headline(figure, look["dataset"], "popularity")
     legend(figure, shown)
     return figure
 
@@ -149,7 +151,7 @@ def categories_figure(look: dict[str, Any]) -> Figure:
     series = [([row["share_of_events"] for row in rows], OURS), ([row["share_of_items"] for row in rows], QUIET)]
     share_bars(figure.add_subplot(), [row["label"] for row in rows], series, 2.6)
     words = f"{spoken(found['feature'])}{_of(len(rows), len(found['categories']))}"
-    headline(figure, f"{look['dataset']}: categories ({words})")
+    headline(figure, look["dataset"], f"categories ({words})")
     legend(figure, {"share of training events": OURS, "share of the catalogue's items": QUIET})
     return figure
 
@@ -172,7 +174,7 @@ def intents_figure(look: dict[str, Any]) -> Figure:
         axis.set_ylim(heights[i // 2] - 0.5, -0.5)  # bars as thick as the neighbour's
         axis.spines["left"].set_bounds(len(rows) - 0.5, -0.5)
         panel_title(axis, _intent_words(intent), WIDTH / 2 - 1.7 if len(intents) > 1 else WIDTH - 2.5)
-    headline(figure, f"{look['dataset']}: labels of the intents")
+    headline(figure, look["dataset"], "labels of the intents")
     legend(figure, {"training": OURS, **({"test": PAPER} if tested else {})})
     return figure
 

@@ -7,14 +7,17 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
 
+from pipelines import cli
 from pipelines.drawing import OURS, PAPER
 from pipelines.look.look import NUMBERS, PAGE, PICTURES, look, measure
+from pipelines.look.segments import BOUNDS, parse_bounds
 from pipelines.main import main
 from pipelines.prepared import PreparedData
 from pipelines.validate import DataError
@@ -158,7 +161,7 @@ def test_every_log_gives_numbers_a_page_and_pictures(
     assert linked == {path.stem for path in out.glob("*.png")} == set(drawn) <= set(PICTURES)
     assert {"time", "activity", "tail"} <= linked
     for figure in drawn.values():
-        assert numbers["dataset"][:20] in " ".join(check_texts(figure))
+        assert any(text.startswith(numbers["dataset"][:20]) and ": " in text for text in check_texts(figure))
     for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
     assert said[-1] == f"written: {out / PAGE}"
@@ -269,6 +272,10 @@ def run(*words: str) -> int:
     return main(["look", *words])
 
 
+def test_the_usual_segments_are_those_of_the_command() -> None:
+    assert parse_bounds(signature(cli.look).parameters["segments"].default) == BOUNDS
+
+
 @pytest.mark.usefixtures("drawn")
 def test_the_command(write: Callable[..., PreparedData], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = str(write(tmp_path / "data", **CASES["declared"]).folder), str(tmp_path / "look")
@@ -312,6 +319,7 @@ def test_no_tensorflow_is_needed(write: Callable[..., PreparedData], tmp_path: P
     code = f"""
 import sys
 sys.modules["tensorflow"] = sys.modules["tf_keras"] = None  # importing them fails
+from pipelines.look.segments import BOUNDS, parse_bounds
 from pipelines.main import main
 sys.exit(main(["look", "--data", {str(folder)!r}, "--out", {str(tmp_path / "look")!r}]))
 """
