@@ -88,9 +88,9 @@ def test_an_event_of_two_labels_counts_half_for_each(log_of: Callable[..., Log])
 
 
 def test_segments_go_by_training_events(log_of: Callable[..., Log]) -> None:
-    events = [("new", "a1", 0)] + [("new", "b1", 1)] * 30
+    events = [("nothing", "a1", 2), ("new", "a1", 0)] + [("new", "b1", 1)] * 30
     events += [("casual", item, 0) for item in ("a1", "b1", "a2")]
-    events += [("core", item, 0) for item in ("a1", "b1", "c1") * 2] + [("nothing", "a1", 2)]
+    events += [("core", item, 0) for item in ("a1", "b1", "c1") * 2]
     found = measured(log_of, events, bounds=(1, 3))
     rows = {row["segment"]: row for row in found["segments"]}
     assert {name: (row["users"], row["measured"]) for name, row in rows.items()} == {

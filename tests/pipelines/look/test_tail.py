@@ -29,6 +29,11 @@ def test_head_tail_and_never_met(log_of: Callable[..., Log]) -> None:
     assert targets["outside_head"] == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize(("items", "head"), [(1, 1), (5, 1), (6, 2), (10, 2), (11, 3)])
+def test_the_head_is_a_fifth_rounded_up(log_of: Callable[..., Log], items: int, head: int) -> None:
+    assert tail_of(log_of(events({f"i{n}": 1 for n in range(items)}, 0)))["head_items"] == head
+
+
 def test_the_catalogue_counts_items_nobody_met(log_of: Callable[..., Log]) -> None:
     found = tail_of(log_of(events(TRAINING, 0), [*TRAINING, *"vwxyz"]))
     assert found["items_never_in_training"] == 5
@@ -42,7 +47,7 @@ def test_popularity_in_validation_and_test_moves_nothing(log_of: Callable[..., L
     more = tail_of(log_of([*events(TRAINING, 0), *events({"d": 90}, 1), *events({"a": 90}, 2)], list(TRAINING)))
     for name in ("head_share_of_events", "gini", "ranks", "events_per_item"):
         assert alone[name] == more[name]
-    assert more["targets"]["head"] == 0
+    assert (more["targets"]["head"], more["targets"]["count"]) == (0, 90)
     assert (alone["targets"]["head"], alone["curve"]["test"]) == (None, None)
 
 
