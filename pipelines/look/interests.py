@@ -9,7 +9,7 @@ import numpy as np
 from intentrec_tf.schema import Feature, Schema
 from pipelines.look.labels import Diversity, Labels, Touched
 from pipelines.look.log import Log
-from pipelines.look.numbers import distinct, median, share, spread
+from pipelines.look.numbers import distinct, mean, median, share, spread
 from pipelines.look.segments import NAMES, segment_words, segments
 from pipelines.validate import DataError
 
@@ -52,6 +52,7 @@ def interests_of(log: Log, labels: Labels, bounds: tuple[int, int], seed: int = 
         "labels": len(labels.names),
         "share_of_items_without": share((labels.widths == 0).sum(), log.items),
         "share_of_events_without": share((labels.widths[item] == 0).sum(), len(item)),
+        "labels_per_event": mean(labels.widths[item][labels.widths[item] > 0]),
         "users": len(own.user),
         "users_without": log.users - len(own.user),
         "distinct": spread(own.distinct),

@@ -185,9 +185,10 @@ def _interests(look: dict[str, Any]) -> list[str]:
         "## Interests per user",
         f"{title} Only training events count: {counted(found['users'], 'user')} have some with a label, "
         f"{found['users_without']:,} have none; {percent(found['share_of_items_without'])} of the items and "
-        f"{percent(found['share_of_events_without'])} of the training events have no label. The effective number is "
-        "that of equally frequent categories which would be as diverse. Dealt out: the same users with as many "
-        "events, the items drawn from everybody's; what lies below that is taste.",
+        f"{percent(found['share_of_events_without'])} of the training events have no label, the others "
+        f"{number(found['labels_per_event'])} on average. The effective number is that of equally frequent categories "
+        "which would be as diverse; an event of several labels alone has more than one. Dealt out: the same users with "
+        "as many events, the items drawn from everybody's; what lies below that is taste.",
         markdown(["of a user", *SPREAD.values()], rows),
         markdown(header, segments),
         "![effective number of categories](interests.png)",

@@ -83,6 +83,7 @@ def test_an_event_of_two_labels_counts_half_for_each(log_of: Callable[..., Log])
     )
     assert {name: row["share_of_users"] for name, row in rows.items()} == {"a": 0.5, "b": 0.5, "c": 0.5}
     assert found["users_without"] == 1
+    assert found["labels_per_event"] == pytest.approx(4 / 3)
     assert found["share_of_items_without"] == pytest.approx(1 / 6)
     assert found["share_of_events_without"] == pytest.approx(1 / 4)
 
@@ -146,4 +147,5 @@ def test_no_labels_at_all(log_of: Callable[..., Log]) -> None:
     assert (found["users"], found["users_without"], found["labels"]) == (0, 1, 0)
     assert found["categories"] == []
     assert found["effective"] is None
+    assert found["labels_per_event"] is None
     assert found["share_of_events_without"] == 1
