@@ -176,6 +176,39 @@ def prepare(
 @app.command(
     epilog="""Examples:
 
+`intentrec look --data data/ml-1m --out look/ml-1m`
+
+`intentrec look --data data/shop --out look/shop --feature brand --segments 3,20`
+
+`intentrec look --data data/shop --out look/shop --json > shop.json`
+"""
+)
+def look(
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="Folder for README.md, pictures and look.json.")],
+    feature: Annotated[
+        str | None, typer.Option(help="Item feature that holds interests (default: the schema's).")
+    ] = None,
+    segments: Annotated[
+        str, typer.Option(help="Most training events of a new and of a casual user; core users have more.")
+    ] = "5,50",
+    print_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON instead of sentences.")] = False,
+) -> None:
+    """Look at prepared data: size, tail, interests a user, declared interests, intents, quality, as a page."""
+    from pipelines.look.look import as_json
+    from pipelines.look.look import look as run_look
+    from pipelines.look.segments import parse_bounds
+    from pipelines.prepared import PreparedData
+
+    bounds = parse_bounds(segments)
+    numbers = run_look(PreparedData(data), out, (lambda line: None) if print_json else typer.echo, feature, bounds)
+    if print_json:
+        typer.echo(as_json(numbers), nl=False)
+
+
+@app.command(
+    epilog="""Examples:
+
 `intentrec train --data data/ml-1m --run runs/v3 --config movielens-1m`
 
 `intentrec train --data data/ml-1m --run runs/v0 --set model.variant=V0 --set training.epochs=20`

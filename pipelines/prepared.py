@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from intentrec_tf.data_spec import DataSpec
+from intentrec_tf.schema import Schema
 from pipelines.spec_files import load_spec
 from pipelines.validate import DataError
 
@@ -71,6 +72,17 @@ class PreparedData:
     def items(self) -> pd.DataFrame:
         """The catalogue as people know it."""
         return pd.read_parquet(self.folder / "items.parquet")
+
+    @cached_property
+    def interests(self) -> pd.DataFrame | None:
+        """Declared interests (``user_id, interest`` and maybe ``timestamp``); None if the data set has none."""
+        path = self.folder / "interests.parquet"
+        return pd.read_parquet(path) if path.is_file() else None
+
+    @cached_property
+    def schema(self) -> Schema:
+        """The declaration alone, without what preparation learnt."""
+        return Schema.parse(self.manifest["schema"], str(self.folder / MANIFEST))
 
     @cached_property
     def titles(self) -> dict[str, str]:

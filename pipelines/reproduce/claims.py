@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipelines.markdown import markdown
 from pipelines.reproduce.comparison import ITEM, Column, Difference, Row, compare
 from pipelines.reproduce.systems import AUXILIARY
-from pipelines.reproduce.tables import markdown, p_text
+from pipelines.reproduce.tables import p_text
 
 LEVEL = 0.05
 SEEDS = 2  # at least, of both systems, for a verdict

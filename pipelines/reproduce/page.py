@@ -7,13 +7,14 @@ from typing import Any
 
 from pipelines.atomic import atomic_text
 from pipelines.datasets.registry import packaged_schema
+from pipelines.markdown import markdown
 from pipelines.reproduce.claims import verdict_table, verdicts
 from pipelines.reproduce.comparison import Row
 from pipelines.reproduce.literature import published_under
 from pipelines.reproduce.protocols import PROTOCOLS, Setting
 from pipelines.reproduce.runs import read_record
 from pipelines.reproduce.systems import TABLES, own_v3, systems_of
-from pipelines.reproduce.tables import markdown, table_page
+from pipelines.reproduce.tables import table_page
 from pipelines.validate import DataError
 
 FIRST_SETTING = "foursquare-nyc"

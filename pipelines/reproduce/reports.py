@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.atomic import atomic_text
+from pipelines.markdown import markdown
 from pipelines.report import write_record
 from pipelines.reproduce.comparison import Row
 from pipelines.reproduce.identity import record_of
@@ -14,7 +15,6 @@ from pipelines.reproduce.robustness import REPLACEMENTS, robustness
 from pipelines.reproduce.runs import Places, Say, prepared_data, run_once, trained
 from pipelines.reproduce.shift import DEFINITION, shift_table
 from pipelines.reproduce.systems import System, own_v3, systems_of
-from pipelines.reproduce.tables import markdown
 
 
 def robustness_report(setting: Setting, seed: int, places: Places, results: Path, say: Say) -> str:

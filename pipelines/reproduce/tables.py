@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipelines.markdown import markdown
 from pipelines.reproduce.comparison import ITEM, Column, Row, compare
 from pipelines.reproduce.paper import BASES, published
 from pipelines.reproduce.systems import TABLES
@@ -72,12 +73,6 @@ def uses_request_time(record: dict[str, Any]) -> bool:
     """
     reads = record["model"] in ("V0", "V1", "V2", "V3") or bool(record["config"]["model"].get("repeat"))
     return record["request_time"] and reads
-
-
-def markdown(header: list[str], rows: list[list[str]], align: str = "---:") -> str:
-    """A Markdown table; ``align`` goes for every column but the first, numbers to the right."""
-    rule = ["---", *([align] * (len(header) - 1))]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rows))
 
 
 def p_text(p_value: float) -> str:

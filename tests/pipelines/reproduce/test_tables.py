@@ -13,7 +13,6 @@ from pipelines.reproduce.tables import (
     absolute_table,
     base_of,
     columns_of,
-    markdown,
     p_text,
     relative_table,
     table_page,
@@ -122,7 +121,3 @@ def test_who_uses_the_request_time(make_record: Make, model: str, repeat: bool |
 def test_p_values_for_people(value: float, text: str):
     assert p_text(value) == text
     assert p_text(math.nan) == "nan"
-
-
-def test_markdown():
-    assert markdown(["a", "b"], [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |"
