@@ -11,9 +11,9 @@ import tensorflow as tf
 from intentrec_tf.metrics import ndcg
 from intentrec_tf.metrics.ranking import UNREACHABLE
 from intentrec_tf.vocabulary import FIRST
+from pipelines.segments import NAMES, segments
 
 HEAD = 0.2  # share of the items, the most popular ones, that are not called the tail
-SEGMENTS = {"new users (up to 5 events)": (0, 5), "casual users (6 to 50)": (6, 50), "core users": (51, 10**9)}
 Arrays = dict[str, np.ndarray]
 
 
@@ -56,7 +56,7 @@ class CandidateTally:
 
         Args:
             target: int32 [batch] item rows.
-            past: int [batch], events before the question.
+            past: int [batch], events before the question; they make a user new, casual or core.
             answer: ``rows`` and ``source`` int32 [batch, N], ``mass`` float32 [batch, K], ``slot`` int32 [batch] (the
                 implicit interest that scores the target highest); with a ranking model ``scores`` float32 [batch, N]
                 and ``full`` int32 [batch], the target's rank in the whole catalogue.
@@ -87,19 +87,19 @@ class CandidateTally:
     def result(self) -> dict[str, Any]:
         """Everything, JSON ready; shares of nothing are 0."""
         places, targets = _joined(self._places), _joined(self._targets)
-        past, number = _joined(self._past), max(len(places), 1)
+        past, count = _joined(self._past), max(len(places), 1)
         parts = {"all": np.ones(len(places), bool), "tail": self._tail[targets]}
-        parts |= {name: (past >= low) & (past <= high) for name, (low, high) in SEGMENTS.items()}
+        parts |= {f"{name} users": segments(past) == number for number, name in enumerate(NAMES)}
         lists = {}
-        for count in self.counts:
-            within = places < count
+        for length in self.counts:
+            within = places < length
             one: dict[str, Any] = {"recall": {name: _mean(within[part]) for name, part in parts.items()}}
-            one["coverage"] = float(self._seen[count].sum() / max(len(self._tail) - FIRST, 1))
+            one["coverage"] = float(self._seen[length].sum() / max(len(self._tail) - FIRST, 1))
             if self._labels is not None:
-                one["category_entropy"] = self._entropy[count] / number
+                one["category_entropy"] = self._entropy[length] / count
             if self._full:
-                one["ndcg@10"] = _ndcg(_joined(self._ranks[count]))
-            lists[str(count)] = one
+                one["ndcg@10"] = _ndcg(_joined(self._ranks[length]))
+            lists[str(length)] = one
         shares = self._wins / max(self._wins.sum(), 1)
         used = shares[shares > 0]
         answer: dict[str, Any] = {
@@ -108,7 +108,7 @@ class CandidateTally:
             "candidates": lists,
             "explicit_share": float(self._explicit[0] / max(self._explicit[1], 1)),
             "interests": {
-                "per_user": self._interests / number,
+                "per_user": self._interests / count,
                 "effective_number": float(np.exp(-(used * np.log(used)).sum())) if len(used) else 0.0,
                 "never_used": float((shares == 0).mean()) if self._slots else 0.0,
             },

@@ -197,8 +197,8 @@ def look(
     """Look at prepared data: size, tail, interests a user, declared interests, intents, quality, as a page."""
     from pipelines.look.look import as_json
     from pipelines.look.look import look as run_look
-    from pipelines.look.segments import parse_bounds
     from pipelines.prepared import PreparedData
+    from pipelines.segments import parse_bounds
 
     bounds = parse_bounds(segments)
     numbers = run_look(PreparedData(data), out, (lambda line: None) if print_json else typer.echo, feature, bounds)

@@ -11,7 +11,7 @@ import pandas as pd
 from pipelines.look.labels import Labels, Touched
 from pipelines.look.log import Log
 from pipelines.look.numbers import among, binned, distinct, mean, share, spread, tenths
-from pipelines.look.segments import NAMES, segments
+from pipelines.segments import NAMES, segments
 
 SHIFTS, ENOUGH = 20, 2_000  # other users' declarations are tried up to 20 times, or on about 2,000 users in all
 COUNTS = [0, 1, 2, 3, 4, 5, 6]

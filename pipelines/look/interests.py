@@ -10,7 +10,7 @@ from intentrec_tf.schema import Feature, Schema
 from pipelines.look.labels import Diversity, Labels, Touched
 from pipelines.look.log import Log
 from pipelines.look.numbers import distinct, mean, median, share, spread
-from pipelines.look.segments import NAMES, segment_words, segments
+from pipelines.segments import NAMES, segment_words, segments
 from pipelines.validate import DataError
 
 HISTOGRAM_BINS = 24

@@ -16,11 +16,11 @@ from pipelines.look.labels import Labels
 from pipelines.look.log import Log
 from pipelines.look.numbers import plain
 from pipelines.look.quality import intents_of, quality_of
-from pipelines.look.segments import BOUNDS, NAMES, segment_words
 from pipelines.look.size import size_of
 from pipelines.look.tail import tail_of
 from pipelines.prepared import MANIFEST, PreparedData
 from pipelines.progress import track
+from pipelines.segments import BOUNDS, NAMES, segment_words
 from pipelines.validate import DataError
 
 NUMBERS, PAGE = "look.json", "README.md"

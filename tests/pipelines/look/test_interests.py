@@ -13,7 +13,7 @@ from intentrec_tf.schema import Schema
 from pipelines.look.interests import HISTOGRAM_BINS, histogram_edges, interest_feature, interests_of
 from pipelines.look.labels import Labels
 from pipelines.look.log import Log
-from pipelines.look.segments import BOUNDS
+from pipelines.segments import BOUNDS
 from pipelines.validate import DataError
 
 FEATURES = [

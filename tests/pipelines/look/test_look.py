@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from pipelines import cli
 from pipelines.drawing import OURS, PAPER
 from pipelines.look.look import NUMBERS, PAGE, PICTURES, look, measure
-from pipelines.look.segments import BOUNDS, parse_bounds
 from pipelines.main import main
 from pipelines.prepared import PreparedData
+from pipelines.segments import BOUNDS, parse_bounds
 from pipelines.validate import DataError
 from tests.picture_checks import check_texts, colour, colours
 
@@ -319,7 +319,7 @@ def test_no_tensorflow_is_needed(write: Callable[..., PreparedData], tmp_path: P
     code = f"""
 import sys
 sys.modules["tensorflow"] = sys.modules["tf_keras"] = None  # importing them fails
-from pipelines.look.segments import BOUNDS, parse_bounds
+from pipelines.segments import BOUNDS, parse_bounds
 from pipelines.main import main
 sys.exit(main(["look", "--data", {str(folder)!r}, "--out", {str(tmp_path / "look")!r}]))
 """

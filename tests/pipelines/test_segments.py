@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.look.segments import BOUNDS, NAMES, parse_bounds, segment_words, segments
+from pipelines.segments import BOUNDS, NAMES, parse_bounds, segment_words, segments
 from pipelines.validate import DataError
 
 
