@@ -21,6 +21,7 @@ from pipelines.baselines import baselines
 from pipelines.input_fn import evaluation_batches
 from pipelines.prepared import PreparedData
 from pipelines.progress import track
+from pipelines.retrieval_input import with_topics
 from pipelines.split import TEST
 
 CUTOFFS = {"HR": (1, 5, 10, 20, 50, 100, 200, 500, 1000), "NDCG": (5, 10, 20)}
@@ -91,7 +92,7 @@ def validation_metrics(step: Step, batches: tf.data.Dataset) -> dict[str, float]
 
 
 def evaluate(
-    model: NextItemModel,
+    model: NextItemModel | RetrievalModel,
     prepared: PreparedData,
     part: int = TEST,
     batch: int = 256,
@@ -109,6 +110,8 @@ def evaluate(
     start = time.perf_counter()
     scorers = baselines(prepared)
     batches = evaluation_batches(prepared, part, batch, max_targets)
+    if isinstance(model, RetrievalModel) and model.config.interests == "conditional":
+        batches = with_topics(batches, prepared, model.config)
     model_step = ranking_step(model, batches)
 
     @tf.function(input_signature=batches.element_spec)

@@ -54,7 +54,7 @@ def retrieval_batches(
     firsts = np.r_[0, sizes.cumsum()[:-1]]
     training = np.add.reduceat(parts.astype(np.int64), firsts)  # never decreasing within a user: the first so many
     people = np.stack([firsts, training], axis=1)[training > 0].astype(np.int64)
-    topics = _Topics(spec, config, columns) if config.interests == "conditional" else None
+    topics = _Topics(spec, config, columns, config.bootstrap) if config.interests == "conditional" else None
     horizon = config.horizon
 
     def cuts(user: tf.Tensor, number: tf.Tensor) -> tf.data.Dataset:
@@ -101,12 +101,12 @@ def retrieval_batches(
 class _Topics:
     """A topic for each positive: the one it was surfaced for where that was logged, else one of the item's."""
 
-    def __init__(self, spec: DataSpec, config: RetrievalConfig, columns: Columns) -> None:
+    def __init__(self, spec: DataSpec, config: RetrievalConfig, columns: Columns, ignore_sources: bool = False) -> None:
         name = spec.schema.explicit_interests
         assert name is not None
         self._labels = tf.constant(spec.catalogue[name].reshape(spec.items.size, -1))
         self._sources: tf.Tensor | None = None
-        if config.source_column is not None:
+        if config.source_column is not None and not ignore_sources:
             kinds = {feature.name: feature.kind for feature in spec.schema.event_features}
             if kinds.get(config.source_column) != "categorical":
                 raise DataError(

@@ -21,7 +21,7 @@ class RetrievalConfig(BaseModel):
         dim: of both towers' vectors.  hidden_dim: of the layers between.  feature_dim: width of a feature embedding.
         crosses: DCN v2 cross layers between an interest and what else is known of the user.
         dropout: in the user tower.
-        iterations, farthest_start, single_assignment: of the clustering; iterations of MIND's routing, too.
+        iterations, farthest_start, single_assignment, sharpness: of the clustering; iterations of MIND's, too.
         choice: which vector learns from a positive item, see :class:`SlotChoice`; null takes ``gumbel`` for
             ``comirec`` and ``tokens``, which collapse otherwise, and ``hard`` else.
         contrast: which of a user's vectors the other items are compared with: the ``chosen`` one alone, as the papers
@@ -29,6 +29,7 @@ class RetrievalConfig(BaseModel):
         temperature: of the inner product of two vectors of length 1.
         source_column: event feature that says for which declared interest an event was surfaced; a topic's vector
             learns from those events.  Null, and events without one, take any topic of the item.
+        bootstrap: train with any topic of the item, as if no source had been logged.
         history: newest events that are read.
         horizon: events after a cut of the history that are its positives.
         ignored: event feature -> labels of events that are no sign of interest ("thumbs_down") and start no cluster.
@@ -47,10 +48,12 @@ class RetrievalConfig(BaseModel):
     iterations: int = Field(3, ge=1, le=20)
     farthest_start: bool = True
     single_assignment: bool = True
+    sharpness: float | None = Field(10.0, gt=0)
     choice: Literal["hard", "gumbel"] | None = None
     contrast: Literal["chosen", "all"] = "all"
     temperature: float = Field(0.05, gt=0)
     source_column: str | None = None
+    bootstrap: bool = False
     history: int = Field(100, ge=1, le=10_000)
     horizon: int = Field(8, ge=1, le=100)
     ignored: dict[str, tuple[str, ...]] = {}

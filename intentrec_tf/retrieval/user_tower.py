@@ -80,8 +80,14 @@ def _topics(spec: DataSpec) -> int:
 
 def _interests(config: RetrievalConfig) -> tf.keras.layers.Layer:
     if config.interests == "dcm":
-        kinds = {"farthest_start": config.farthest_start, "single_assignment": config.single_assignment}
-        return DifferentiableClustering(config.count, config.iterations, **kinds, name="interests")
+        return DifferentiableClustering(
+            config.count,
+            config.iterations,
+            config.farthest_start,
+            config.single_assignment,
+            config.sharpness,
+            name="interests",
+        )
     if config.interests == "mind":
         return DynamicRouting(config.count, config.iterations, name="interests")
     kind = InterestAttention if config.interests == "comirec" else InterestTokens

@@ -38,6 +38,9 @@ HELP = {
     "windows": "V3 with H of an hour, a day, a week, a month, and V2, which has none.",
     "weights": "V3 with other weights of the intents' losses.",
     "times": "V3 with positions by timestamps or order, with and without attention by distance.",
+    "retrieval": "Candidates: one vector a user, MIND, ComiRec-SA, interest tokens, DCM.",
+    "interests": "Candidates: DCM with 2, 4, 7 and 12 interests, without its start, assignment, cosines, contrast.",
+    "topics": "Candidates of a declared topic: learnt from logged source interests or from topics of the item.",
 }
 
 

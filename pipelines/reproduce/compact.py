@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-DEEPEST = 20
+DEEPEST = {"model": 20, "retrieval": 1000}  # where the reported metrics of either stop looking
 _TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "int64")
 
 
@@ -25,16 +25,16 @@ def unpack_numbers(text: str) -> np.ndarray:
     return np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.dtype(dtype).newbyteorder("<")).astype(np.int64)
 
 
-def top_ranks(ranks: np.ndarray) -> np.ndarray:
-    """Ranks with everything behind place 20, where no reported metric looks, as 0."""
-    return np.where(ranks <= DEEPEST, ranks, 0)
+def top_ranks(ranks: np.ndarray, deepest: int) -> np.ndarray:
+    """Ranks with everything behind a place as 0."""
+    return np.where(ranks <= deepest, ranks, 0)
 
 
 def gains(ranks: np.ndarray, metric: str) -> np.ndarray:
     """Each target's part of ``HR@k`` or ``NDCG@k`` from :func:`top_ranks`, float [n].
 
     Args:
-        metric: k at most 20.
+        metric: k at most as deep as the ranks were kept.
     """
     name, _, cutoff = metric.partition("@")
     hit = (ranks > 0) & (ranks <= int(cutoff))

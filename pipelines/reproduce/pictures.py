@@ -12,16 +12,16 @@ from matplotlib.ticker import MaxNLocator
 from pipelines.datasets.registry import packaged_schema
 from pipelines.drawing import INK, OURS, PAPER, save, setting_words, shorten_to, spoken, style
 from pipelines.reproduce.claims import LEVEL
-from pipelines.reproduce.comparison import ITEM, Column, Row, compare
+from pipelines.reproduce.comparison import Column, Row, compare
 from pipelines.reproduce.page import rows_of, settings_of
 from pipelines.reproduce.paper import BASES, published
 from pipelines.reproduce.systems import TABLES, systems_of
-from pipelines.reproduce.tables import base_of
+from pipelines.reproduce.tables import base_of, measure_of
 
-_ITEM = Column(ITEM)
 _WIDTH, _BAR, _SIZE = 9.5, 0.3, 9
 _NAME_INCHES = 2.6
 _NAMES = {"windows": "short-term window H", "weights": "weight of the intents' losses", "times": "time encoding"}
+_NAMES |= {"retrieval": "candidates", "interests": "what makes DCM", "topics": "candidates of a topic"}
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,16 @@ def draw_tables(results: Path) -> None:
         title, schema = setting_words(setting, dataset), packaged_schema(dataset)
         for table in TABLES:
             chosen = [rows[system.name] for system in systems_of(table, schema) if system.name in rows]
-            base = base_of(table, chosen)
+            base, measure = base_of(table, chosen), measure_of(table)
             if len(chosen) < 2 or (table in BASES and base is None):
                 continue
             if table in BASES:
                 assert base is not None
-                heading = f"{title}, {spoken_table(table)}: item {ITEM} against {base.system}, in percent"
-                figure = gain_figure(gains_of(table, chosen, base), heading)
+                heading = f"{title}, {spoken_table(table)}: item {measure.name} against {base.system}, in percent"
+                figure = gain_figure(gains_of(table, chosen, base), heading, measure.name)
             else:
-                figure = score_figure(scores_of(chosen), f"{title}, {_NAMES[table]}: item {ITEM}")
+                heading = f"{title}, {_NAMES[table]}: item {measure.name}"
+                figure = score_figure(scores_of(chosen, measure), heading, measure.name)
             save(figure, results / "pictures" / f"{setting}-{table}.png")
 
 
@@ -78,20 +79,20 @@ def gains_of(table: str, rows: list[Row], base: Row) -> list[Gain]:
     """What a picture of relative gains shows, in the order of the rows, without the base."""
     found = []
     for row in rows:
-        difference = compare(row, base, _ITEM)
+        difference = compare(row, base, measure_of(table))
         if difference is not None:
             paper = published(table, row.system, "item")
             found.append(Gain(row.system, difference.relative, difference.p_value, paper))
     return found
 
 
-def scores_of(rows: list[Row]) -> list[Score]:
+def scores_of(rows: list[Row], measure: Column) -> list[Score]:
     """What a picture of means shows, in the order of the rows."""
-    return [Score(row.system, row.mean(_ITEM) or 0.0, row.deviation(_ITEM), len(row.records)) for row in rows]
+    return [Score(row.system, row.mean(measure) or 0.0, row.deviation(measure), len(row.records)) for row in rows]
 
 
 @style()
-def gain_figure(gains: list[Gain], title: str) -> Figure:
+def gain_figure(gains: list[Gain], title: str, measure: str) -> Figure:
     """Horizontal bars of gains, the paper's below ours, first system on top."""
     figure = Figure(figsize=(_WIDTH, 1.9 + 0.66 * len(gains)), layout="constrained")
     axis = figure.add_subplot()
@@ -110,7 +111,7 @@ def gain_figure(gains: list[Gain], title: str) -> Figure:
     _name_rows(axis, [gain.system for gain in gains])
     axis.set_xlabel("relative gain in percent   (* p < .05, paired permutation test by user)", fontsize=_SIZE)
     handles = [Patch(color=OURS)]
-    words = [f"here ({ITEM})"]
+    words = [f"here ({measure})"]
     if any(gain.paper is not None for gain in gains):
         handles.append(Patch(color=PAPER))
         words.append("the paper (Netflix data, metric unnamed)")
@@ -120,7 +121,7 @@ def gain_figure(gains: list[Gain], title: str) -> Figure:
 
 
 @style()
-def score_figure(scores: list[Score], title: str) -> Figure:
+def score_figure(scores: list[Score], title: str, measure: str) -> Figure:
     """Horizontal bars of means from zero, with a whisker of one standard deviation over seeds to either side."""
     figure = Figure(figsize=(_WIDTH, 1.5 + 0.5 * len(scores)), layout="constrained")
     axis = figure.add_subplot()
@@ -135,7 +136,7 @@ def score_figure(scores: list[Score], title: str) -> Figure:
     axis.set_xlim(0, 1.4 * reach)
     _name_rows(axis, [score.system for score in scores])
     several = any(score.deviation is not None for score in scores)
-    axis.set_xlabel(f"item {ITEM}" + (" (mean ± standard deviation over seeds)" if several else ""), fontsize=_SIZE)
+    axis.set_xlabel(f"item {measure}" + (" (mean ± standard deviation over seeds)" if several else ""), fontsize=_SIZE)
     figure.suptitle(shorten_to(title, _WIDTH - 0.3, 11.5), fontsize=11.5)
     return figure
 

@@ -6,7 +6,7 @@ from pipelines.reproduce.comparison import Row
 from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.runs import Places, Say, prepared_data, run_once
 from pipelines.reproduce.systems import System, systems_of
-from pipelines.reproduce.tables import table_page
+from pipelines.reproduce.tables import measure_of, table_page
 from pipelines.validate import DataError
 
 
@@ -35,6 +35,8 @@ def reproduce_table(
     """
     prepared = prepared_data(setting, places, say)
     systems = _chosen(systems_of(table, prepared.spec.schema), only)
+    if not systems:
+        raise DataError(f"schema '{prepared.spec.schema.name}' has no explicit_interests, so there are no {table}.")
     records: dict[str, list[dict]] = {system.name: [] for system in systems}
     total = len(seeds) * len(systems)
     for i, (seed, system) in enumerate((seed, system) for seed in seeds for system in systems):
@@ -44,7 +46,8 @@ def reproduce_table(
         record = run_once(setting, system, seed, places, say, again)
         records[system.name].append(record)
         metrics = record["metrics"]
-        say(f"{title}: HR@10 {metrics['HR@10']:.4f}, NDCG@10 {metrics['NDCG@10']:.4f}")
+        shown = ("HR@10", measure_of(table).name)
+        say(f"{title}: " + ", ".join(f"{name} {metrics[name]:.4f}" for name in shown))
     try:
         rows = [Row(group) for group in records.values()]
     except ValueError as error:

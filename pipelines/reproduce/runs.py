@@ -14,7 +14,7 @@ from pipelines.atomic import atomic_text
 from pipelines.config import CONFIGS, RunConfig, changed_settings
 from pipelines.prepare import prepare
 from pipelines.prepared import PreparedData
-from pipelines.reproduce.compact import pack_numbers, top_ranks
+from pipelines.reproduce.compact import DEEPEST, pack_numbers, top_ranks
 from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.systems import System
 from pipelines.run_folder import RunFolder
@@ -62,12 +62,13 @@ def configuration(setting: Setting, system: System, seed: int) -> tuple[str, Run
     """Name and content of the configuration: the most specific built-in one, with the system's changes and the seed.
 
     ``<data set>-<protocol>-<variant>`` goes before ``<data set>-<variant>``, ``<data set>-<protocol>``, ``<data set>``
-    and ``default``, all in small letters.
+    and ``default``, all in small letters; candidates know ``retrieval`` for a variant and, at last, as a name.
     """
     dataset, protocol, variant = setting.dataset, setting.protocol, system.variant
-    names = (f"{dataset}-{protocol}-{variant}", f"{dataset}-{variant}", f"{dataset}-{protocol}", dataset, "default")
+    names = [f"{dataset}-{protocol}-{variant}", f"{dataset}-{variant}"]
+    names += [f"{dataset}-{protocol}", dataset, "default"] if system.part == "model" else ["retrieval"]
     name = next(n.lower() for n in names if (CONFIGS / f"{n.lower()}.yaml").is_file())
-    return name, RunConfig.read(name, {"model": system.changes, "training": {"seed": seed}})
+    return name, RunConfig.read(name, {system.part: system.changes, "training": {"seed": seed}})
 
 
 def run_once(setting: Setting, system: System, seed: int, places: Places, say: Say, again: bool = False) -> dict:
@@ -153,7 +154,7 @@ def _make(
         "epochs": len(history),
         "seconds": round(trained_seconds + result.seconds, 1),
         "seconds_training": trained_seconds,
-        "ranks": pack_numbers(top_ranks(result.ranks["intentrec"])),
+        "ranks": pack_numbers(top_ranks(result.ranks["intentrec"], DEEPEST[system.part])),
         "intent_hits": {intent: pack_numbers(hits) for intent, hits in result.intent_hits.items()},
         "targets_per_user": pack_numbers(result.targets_per_user),
     }

@@ -21,7 +21,13 @@ TABLES = {
     "windows": "the short-term window H: none, an hour, a day, a week, a month",
     "weights": "lambda, the weight of the intents' losses",
     "times": "positions by timestamps, by order, and attention by distance",
+    "retrieval": "candidates: one vector a user, or several, the best of which scores an item",
+    "interests": "what makes DCM: the number of interests, their start, assignment, contrast",
+    "topics": "candidates of a declared topic, which the target has or was surfaced for",
 }
+MEASURES = dict.fromkeys(("retrieval", "interests", "topics"), "HR@100")
+DCM = "DCM"
+SOURCE = "source_interest"
 
 
 @dataclass(frozen=True)
@@ -30,17 +36,21 @@ class System:
 
     Attributes:
         name: as the tables print it, unique within a data set.
-        changes: of :class:`ModelConfig`; always with ``variant``.
+        changes: of :class:`ModelConfig`, always with ``variant``, or of :class:`RetrievalConfig`, with ``interests``.
     """
 
     name: str
     changes: dict[str, Any] = field(hash=False)
 
     @property
+    def part(self) -> str:
+        """Of the configuration, that ``changes`` belong to."""
+        return "retrieval" if "interests" in self.changes else "model"
+
+    @property
     def variant(self) -> str:
-        """Of the model."""
-        variant: str = self.changes["variant"]
-        return variant
+        """Of the model; ``retrieval`` for candidates."""
+        return str(self.changes.get("variant", "retrieval"))
 
     @property
     def slug(self) -> str:
@@ -49,13 +59,15 @@ class System:
 
 
 def systems_of(table: str, schema: Schema) -> list[System]:
-    """The rows of a table for a data set, in the paper's order.
+    """The rows of a table for a data set, in the paper's order; none where the data have nothing of the kind.
 
     Raises:
         DataError: unknown table, or one that needs intents for a schema without any.
     """
     if table not in TABLES:
         raise DataError(f"unknown table '{table}'; choose one of {', '.join(TABLES)}.")
+    if table in MEASURES:
+        return _retrieval_systems(table, schema)
     if not schema.intents:
         raise DataError(f"schema '{schema.name}' declares no intents, so there is nothing to reproduce.")
     best = own_v3(schema)
@@ -79,6 +91,31 @@ def systems_of(table: str, schema: Schema) -> list[System]:
         System("V3, order and distances", {**best.changes, "time_encoding": "position", "distances": True}),
         System("V3, timestamps and distances", {**best.changes, "time_encoding": "timestamp", "distances": True}),
     ]
+
+
+def _retrieval_systems(table: str, schema: Schema) -> list[System]:
+    kinds = {"One vector": "single", "MIND": "mind", "ComiRec-SA": "comirec", "Interest tokens": "tokens", DCM: "dcm"}
+    if table == "retrieval":
+        return [System(name, {"interests": kind}) for name, kind in kinds.items()]
+    if table == "interests":
+        ablations: dict[str, dict[str, Any]] = {
+            "DCM, 2 interests": {"count": 2},
+            "DCM, 4 interests": {"count": 4},
+            DCM: {},
+            "DCM, 12 interests": {"count": 12},
+            "DCM, random start": {"farthest_start": False},
+            "DCM, every event in every cluster": {"single_assignment": False},
+            "DCM, random start, every event in every cluster": {"farthest_start": False, "single_assignment": False},
+            "DCM, inner products instead of cosines": {"sharpness": None},
+            "DCM, contrast with the chosen vector alone": {"contrast": "chosen"},
+        }
+        return [System(name, {"interests": "dcm", **changes}) for name, changes in ablations.items()]
+    if schema.explicit_interests is None:
+        return []
+    logged = SOURCE in {feature.name for feature in schema.event_features}
+    asked = {"interests": "conditional", "source_column": SOURCE if logged else None}
+    item = System("Topic of the item", {**asked, "bootstrap": True})
+    return [item, System("Logged source interest", {**asked, "bootstrap": False})] if logged else [item]
 
 
 def own_v3(schema: Schema) -> System:

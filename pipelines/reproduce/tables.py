@@ -7,10 +7,18 @@ from typing import Any
 from pipelines.markdown import markdown
 from pipelines.reproduce.comparison import ITEM, Column, Row, compare
 from pipelines.reproduce.paper import BASES, published
-from pipelines.reproduce.systems import TABLES
+from pipelines.reproduce.systems import DCM, MEASURES, TABLES
 
 ITEM_COLUMNS = ("HR@1", "HR@10", ITEM)
-OWN_BASES = {"windows": "V2", "weights": "V3", "times": "V3, order instead of time"}
+CANDIDATE_COLUMNS = ("HR@10", "HR@100", "HR@500", "HR@1000")
+OWN_BASES = {
+    "windows": "V2",
+    "weights": "V3",
+    "times": "V3, order instead of time",
+    "retrieval": "One vector",
+    "interests": DCM,
+    "topics": "Topic of the item",
+}
 
 
 def base_of(table: str, rows: list[Row]) -> Row | None:
@@ -21,19 +29,24 @@ def base_of(table: str, rows: list[Row]) -> Row | None:
     return next(iter(exact or plain), None)
 
 
-def columns_of(rows: list[Row]) -> list[Column]:
-    """The item, then every intent that a row predicts, in alphabetical order."""
+def measure_of(table: str) -> Column:
+    """The item metric that decides in a table."""
+    return Column(MEASURES.get(table, ITEM))
+
+
+def columns_of(rows: list[Row], measure: Column | None = None) -> list[Column]:
+    """The item (by default its NDCG@10), then every intent that a row predicts, in alphabetical order."""
     intents = sorted({name for row in rows for record in row.records for name in record["intents"]})
-    return [Column(ITEM), *(Column(name, intent=True) for name in intents)]
+    return [measure or Column(ITEM), *(Column(name, intent=True) for name in intents)]
 
 
-def absolute_table(rows: list[Row], intents: list[Column]) -> str:
+def absolute_table(rows: list[Row], intents: list[Column], items: tuple[str, ...] = ITEM_COLUMNS) -> str:
     """Means (and deviations over seeds) of item metrics and intent accuracies."""
-    header = ["system", "seeds", "request time", *ITEM_COLUMNS, *(f"{c.name} acc." for c in intents)]
+    header = ["system", "seeds", "request time", *items, *(f"{c.name} acc." for c in intents)]
     lines = []
     for row in rows:
         request = "yes" if uses_request_time(row.records[0]) else "no"
-        cells = [_with_deviation(row, Column(name)) for name in ITEM_COLUMNS]
+        cells = [_with_deviation(row, Column(name)) for name in items]
         cells += [_with_deviation(row, column) for column in intents]
         lines.append([row.system, str(len(row.records)), request, *cells])
     return markdown(header, lines)
@@ -56,8 +69,9 @@ def relative_table(table: str, rows: list[Row], base: Row, columns: list[Column]
 
 def table_page(table: str, rows: list[Row]) -> str:
     """One table of one setting: absolute numbers, then gains beside the paper's."""
-    columns = columns_of(rows)
-    parts = [f"**{table}**: {TABLES[table]}.", "", absolute_table(rows, columns[1:])]
+    columns = columns_of(rows, measure_of(table))
+    items = CANDIDATE_COLUMNS if table in MEASURES else ITEM_COLUMNS
+    parts = [f"**{table}**: {TABLES[table]}.", "", absolute_table(rows, columns[1:], items)]
     base = base_of(table, rows)
     if base is not None and len(rows) > 1:
         note = f"Against {base.system}, in percent (p: paired permutation test by user"
@@ -71,7 +85,8 @@ def uses_request_time(record: dict[str, Any]) -> bool:
 
     IntentRec does; TransAct hides events by it in training only; a baseline does if it has a repeat head.
     """
-    reads = record["model"] in ("V0", "V1", "V2", "V3") or bool(record["config"]["model"].get("repeat"))
+    reads = record["model"] in ("V0", "V1", "V2", "V3") or record["config"].get("retrieval") is not None
+    reads = reads or bool(record["config"]["model"].get("repeat"))
     return record["request_time"] and reads
 
 

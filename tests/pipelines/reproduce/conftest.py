@@ -51,7 +51,7 @@ def make_record(
         hits: intent -> 1, 0 or -1 of every target.
         changes: replace fields.
     """
-    best = top_ranks(np.asarray(ranks))
+    best = top_ranks(np.asarray(ranks), 20)
     variant = system.replace(",", " ").split()[0]
     config = RunConfig.model_validate({"model": {"variant": variant}, "training": {"seed": seed}})
     accuracy = {name: [hit for hit in values if hit >= 0] for name, values in (hits or {}).items()}
@@ -160,6 +160,8 @@ def use_configs(folder: Path, patch: pytest.MonkeyPatch) -> Path:
     """Let a folder take the place of the built-in configurations."""
     folder.mkdir(parents=True)
     (folder / "default.yaml").write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    candidates = {"retrieval": {"dim": 8, "hidden_dim": 8, "count": 3}, "training": TINY["training"]}
+    (folder / "retrieval.yaml").write_text(yaml.safe_dump(candidates), encoding="utf-8")
     patch.setattr("pipelines.config.CONFIGS", folder)
     patch.setattr("pipelines.reproduce.runs.CONFIGS", folder)
     return folder
@@ -196,7 +198,8 @@ class Laboratory:
         if run.folder.name == self.interrupt_at:
             raise KeyboardInterrupt
         self.trained.append(run.folder.name)
-        records = [{"epoch": i, "seconds": 1.0, "val_ndcg@10": 0.2 / i, "val_hr@10": 0.4 / i} for i in (1, 2)]
+        scores = [{"val_ndcg@10": 0.2 / i, "val_hr@10": 0.4 / i, "val_hr@100": 0.8 / i} for i in (1, 2)]
+        records = [{"epoch": i, "seconds": 1.0, **values} for i, values in enumerate(scores, 1)]
         run.history.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
         return SimpleNamespace(count_params=lambda: 10, config=config)
 

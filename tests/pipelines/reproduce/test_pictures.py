@@ -107,7 +107,7 @@ AWKWARD = {
 
 @pytest.mark.parametrize("gains_shown", AWKWARD.values(), ids=AWKWARD)
 def test_gains_are_readable(gains_shown: list[Gain]) -> None:
-    texts = check_texts(gain_figure(gains_shown, "a title that is far too long for the picture, " * 5))
+    texts = check_texts(gain_figure(gains_shown, "a title that is far too long for the picture, " * 5, "NDCG@10"))
     assert len([text for text in texts if text.endswith("%") or text.endswith("% *")]) >= len(gains_shown)
     starred = [text for text in texts if text.endswith("% *")]
     assert len(starred) == sum(gain.p_value < 0.05 for gain in gains_shown)
@@ -115,7 +115,7 @@ def test_gains_are_readable(gains_shown: list[Gain]) -> None:
 
 def test_the_paper_is_named_only_where_it_has_numbers() -> None:
     for paper, named in ((None, False), (1.0, True)):
-        texts = [text for text, _ in drawn_texts(gain_figure([Gain("a", 3.0, 0.2, paper)], "title"))]
+        texts = [text for text, _ in drawn_texts(gain_figure([Gain("a", 3.0, 0.2, paper)], "title", "NDCG@10"))]
         assert any("the paper" in text for text in texts) == named
 
 
@@ -128,5 +128,6 @@ def test_the_paper_is_named_only_where_it_has_numbers() -> None:
     ],
 )
 def test_scores_are_readable(scores: list[Score]) -> None:
-    texts = check_texts(score_figure(scores, "title"))
+    texts = check_texts(score_figure(scores, "title", "HR@100"))
+    assert any("HR@100" in text for text in texts)
     assert all(any(text.startswith(f"{score.mean:.4f}") for text in texts) for score in scores)

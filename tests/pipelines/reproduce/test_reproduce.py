@@ -10,6 +10,7 @@ import pytest
 from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.reproduce import reproduce_table
 from pipelines.reproduce.runs import Places
+from pipelines.reproduce.systems import System
 from pipelines.validate import DataError
 
 SLUGS = ["v0", "v1", "v2", "v3-1-week", "v3-1-month", "v3-with-auxiliary-heads"]
@@ -71,3 +72,24 @@ def test_a_damaged_record_is_one_sentence(setting: Setting, places: Places, labo
     path.write_text(json.dumps({"system": "V0"}), encoding="utf-8")
     with pytest.raises(DataError, match=r"v0-seed0\.json: is no record of a run; delete it and run again"):
         reproduce_table("table2", setting, [0], places, ["V0"], say=quiet)
+
+
+def test_candidates_are_judged_by_what_a_hundred_of_them_hold(setting: Setting, places: Places, laboratory: Any):
+    lines: list[str] = []
+    text = reproduce_table("retrieval", setting, [0], places, ["One vector", "DCM"], say=lines.append)
+    assert laboratory.trained == ["one-vector-seed0", "dcm-seed0"]
+    assert any(", HR@100 " in line for line in lines)
+    assert "| system | seeds | request time | HR@10 | HR@100 | HR@500 | HR@1000 |" in text
+    assert "| system | item HR@100 |" in text
+    assert "Against One vector, in percent" in text
+    record = json.loads(places.record(setting, System("DCM", {"interests": "dcm"}), 0).read_text(encoding="utf-8"))
+    assert (record["model"], record["config_file"]) == ("retrieval, dcm", "pipelines/configs/retrieval.yaml")
+    assert record["config"]["retrieval"]["count"] == 3
+    del laboratory.trained[:]
+    reproduce_table("interests", setting, [0], places, ["DCM"], say=quiet)
+    assert laboratory.trained == []
+
+
+def test_no_topics_without_declared_interests(setting: Setting, places: Places, laboratory: Any):
+    with pytest.raises(DataError, match=r"has no explicit_interests, so there are no topics\.$"):
+        reproduce_table("topics", setting, [0], places, say=quiet)

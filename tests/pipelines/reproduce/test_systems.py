@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from intentrec_tf.models import ModelConfig
+from intentrec_tf.retrieval import RetrievalConfig
 from intentrec_tf.schema import Schema
 from pipelines.datasets.registry import packaged_schema
 from pipelines.reproduce.cli import HELP
@@ -22,6 +25,7 @@ from pipelines.reproduce.systems import (
 )
 from pipelines.validate import DataError
 
+CONFIGS: dict[str, Any] = {"model": ModelConfig, "retrieval": RetrievalConfig}
 REPEAT = {"name": "again", "derive": "repeat", "resume_gap": "1d"}
 
 
@@ -56,11 +60,12 @@ def test_every_row_is_a_configuration_and_named_once(table: str, one: Schema):
     for schema in (packaged_schema("foursquare-nyc"), one):
         systems = systems_of(table, schema)
         for system in systems:
-            assert ModelConfig(**system.changes).variant == system.variant
+            config = CONFIGS[system.part](**system.changes)
+            assert system.variant == ("retrieval" if system.part == "retrieval" else config.variant)
         for key in ("name", "slug"):
             found = [getattr(system, key) for system in systems]
             assert len(set(found)) == len(found)
-        assert len({str(ModelConfig(**system.changes)) for system in systems}) == len(systems)
+        assert len({str(CONFIGS[system.part](**system.changes)) for system in systems}) == len(systems)
 
 
 def test_one_row_differs_by_one_thing():
@@ -71,6 +76,24 @@ def test_one_row_differs_by_one_thing():
     assert single.changes == {**own.changes, "intents": ["genre"]}
     heavy = next(system for system in systems_of("weights", schema) if system.name == "V3, lambda 3")
     assert heavy.changes == {**own.changes, "intent_weight": 3.0}
+
+
+def test_candidates():
+    schema = packaged_schema("simulated")
+    kinds = [system.changes["interests"] for system in systems_of("retrieval", schema)]
+    assert kinds == ["single", "mind", "comirec", "tokens", "dcm"]
+    assert "DCM, inner products instead of cosines" in names("interests", schema)
+    assert {system.changes["interests"] for system in systems_of("interests", schema)} == {"dcm"}
+
+
+def test_topics_are_compared_over_the_same_questions():
+    """Both ask for the logged source; only training differs.  Where nothing is logged there is nothing to compare."""
+    item, logged = systems_of("topics", packaged_schema("simulated"))
+    assert item.changes == {**logged.changes, "bootstrap": True}
+    assert logged.changes["source_column"] == "source_interest"
+    (alone,) = systems_of("topics", packaged_schema("movielens-latest-small"))
+    assert alone.changes["source_column"] is None
+    assert systems_of("topics", packaged_schema("foursquare-nyc")) == []
 
 
 def test_windows_of_a_data_set_of_its_own(one: Schema):
@@ -89,7 +112,7 @@ def test_slugs_are_file_names():
 
 
 def test_unusable_requests_are_one_sentence(one: Schema):
-    with pytest.raises(DataError, match=r"^unknown table 'table9'; choose one of table1, table2, .*times\.$"):
+    with pytest.raises(DataError, match=r"^unknown table 'table9'; choose one of table1, table2, .*topics\.$"):
         systems_of("table9", one)
     with pytest.raises(DataError, match=r"^schema 'none' declares no intents, so there is nothing to reproduce\.$"):
         systems_of("table1", Schema.parse({"name": "none"}))
