@@ -80,6 +80,15 @@ def _parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument(
             "--exclude", metavar="ID", nargs="+", action="extend", default=[], help="items not to recommend"
         )
+        parser.add_argument("--two-stage", action="store_true", help="find candidates first, rank only those")
+        parser.add_argument(
+            "--interest",
+            metavar="TOPIC",
+            nargs="+",
+            action="extend",
+            default=[],
+            help="topics the user declared; with --two-stage",
+        )
     else:
         parser.add_argument("--k", type=int, default=5, help="labels shown per intent (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
@@ -90,6 +99,8 @@ def _parser(command: str) -> argparse.ArgumentParser:
 def _answer(command: str, options: argparse.Namespace) -> str:
     if (options.data is None) != (options.user is None):
         raise InvalidInputError("--data and --user belong together, so pass both or use --history.")
+    if command == "recommend" and options.interest and not options.two_stage:
+        raise InvalidInputError("--interest needs --two-stage, so pass both or neither.")
     if options.k < 1:
         raise InvalidInputError(f"--k is {options.k}, so pass a number from 1 on.")
     with IntentRecClient(options.server, options.model, timeout_s=options.timeout) as client:
@@ -104,7 +115,9 @@ def _answer(command: str, options: argparse.Namespace) -> str:
             prediction = client.intent(user.history, moment)
             body, shown = prediction.as_dict(), render_intents(prediction, canvas, options.k)
         else:
-            items = client.recommend(user.history, options.k, options.exclude, moment)
+            items = client.recommend(
+                user.history, options.k, options.exclude, moment, options.two_stage, options.interest
+            )
             body, shown = items.as_dict(), render_recommendations(items, user.titles, canvas)
             for entry in body["items"]:
                 if entry["item_id"] in user.titles:

@@ -235,3 +235,12 @@ def test_a_closed_pipe_is_no_traceback(server: Any, history_file: Path) -> None:
     assert process.wait(20) == 0
     process.stderr.close()
     assert errors == b""
+
+
+def test_recommend_in_two_stages(server: Any, history_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--server", server.address, "--history", history_file, "--json", "--request-time", 1000, "--k", 2]
+    code, out, err = _run(capsys, "recommend", *argv, "--two-stage", "--interest", "drama", "--exclude", "6")
+    assert (code, err) == (0, "")
+    assert [item["item_id"] for item in json.loads(out)["items"]] == ["5", "4"]  # ranked the other way round
+    code, _, err = _run(capsys, "recommend", *argv, "--interest", "drama")
+    assert (code, err) == (2, "--interest needs --two-stage, so pass both or neither.\n")
