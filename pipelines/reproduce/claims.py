@@ -42,6 +42,7 @@ def verdicts(rows: dict[str, Row], window: str, intents: list[str]) -> list[Verd
         _pair("Short-term interest helps the item (V3 over V2)", rows, window, "V2"),
         _pair("Intents help the item (V3 over V0)", rows, window, "V0"),
         _pair("IntentRec beats TransAct", rows, window, "TransAct"),
+        _pair("Ours, not the paper's: flat intent heads alone help the item (V1 over V0)", rows, "V1", "V0"),
         _pair("Ours, not the paper's: intents help the item with auxiliary heads (over V0)", rows, AUXILIARY, "V0"),
     ]
     if "action_type" in intents and len(intents) > 1:
