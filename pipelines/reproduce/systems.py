@@ -13,7 +13,7 @@ from pipelines.validate import DataError
 HOUR, DAY, WEEK, MONTH = 3_600, 86_400, 604_800, 30 * 86_400
 SPANS = {HOUR: "1 hour", DAY: "1 day", WEEK: "1 week", MONTH: "1 month"}
 BASELINES = ("LSTM", "GRU", "Transformer", "SASRec", "BERT4Rec", "TransAct", "TwoTower")
-AUXILIARY = "V3 with auxiliary heads"
+AUXILIARY, V2_AUXILIARY = "V3 with auxiliary heads", "V2 with auxiliary heads"
 TABLES = {
     "table1": "IntentRec (V3) and V0 beside the baselines",
     "table2": "what each part of the hierarchy adds: V0 to V3",
@@ -76,7 +76,8 @@ def systems_of(table: str, schema: Schema) -> list[System]:
     if table == "table1":
         return [*(plain[name] for name in BASELINES), plain["V0"], best, ours(schema)]
     if table == "table2":
-        return [plain["V0"], plain["V1"], plain["V2"], *_windows(window, (MONTH, WEEK)), ours(schema)]
+        both = System(V2_AUXILIARY, {"variant": "V2", "auxiliary": True})
+        return [plain["V0"], plain["V1"], plain["V2"], *_windows(window, (MONTH, WEEK)), both, ours(schema)]
     if table == "table3":
         single = [System(f"V3, only {name}", {**best.changes, "intents": [name]}) for name in schema.intent_names]
         return [plain["V0"], *(single if len(single) > 1 else []), best]

@@ -49,7 +49,7 @@ def test_the_commands_are_listed(capsys: pytest.CaptureFixture[str]):
         (["--seeds=-1"], "--seeds -1: is not a list of whole numbers from 0 on; write for example 1,2."),
         (
             ["--only", "V9"],
-            "--only V9: is no row of this table; its rows are V0; V1; V2; V3, 1 week; V3, 1 month; V3 with",
+            "--only V9: is no row of this table; its rows are V0; V1; V2; V3, 1 week; V3, 1 month; V2 with",
         ),
         (["--protocol", "P9"], "unknown protocol 'P9'; choose one of T, P2, P3, S3."),
         (["--dataset", "netflix"], "unknown data set 'netflix'; choose one of"),

@@ -13,7 +13,7 @@ from pipelines.reproduce.runs import Places
 from pipelines.reproduce.systems import System
 from pipelines.validate import DataError
 
-SLUGS = ["v0", "v1", "v2", "v3-1-week", "v3-1-month", "v3-with-auxiliary-heads"]
+SLUGS = ["v0", "v1", "v2", "v3-1-week", "v3-1-month", "v2-with-auxiliary-heads", "v3-with-auxiliary-heads"]
 
 
 def quiet(line: str) -> None:
@@ -24,8 +24,8 @@ def test_seed_by_seed_and_only_what_is_missing(setting: Setting, places: Places,
     lines: list[str] = []
     reproduce_table("table2", setting, [0], places, say=lines.append)
     assert laboratory.trained == [f"{slug}-seed0" for slug in SLUGS]
-    assert "run 5 of 6: V3, 1 month, seed 0, foursquare-nyc-T" in lines
-    assert any(line.startswith("run 1 of 6: V0, seed 0, foursquare-nyc-T: HR@10 0.") for line in lines)
+    assert "run 5 of 7: V3, 1 month, seed 0, foursquare-nyc-T" in lines
+    assert any(line.startswith("run 1 of 7: V0, seed 0, foursquare-nyc-T: HR@10 0.") for line in lines)
     text = reproduce_table("table2", setting, [0, 1], places, say=quiet)
     assert laboratory.trained[len(SLUGS) :] == [f"{slug}-seed1" for slug in SLUGS]
     assert "| V0 | 2 |" in text
