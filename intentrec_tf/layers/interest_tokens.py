@@ -6,13 +6,13 @@ import math
 
 import tensorflow as tf
 
-from intentrec_tf.masking import NEVER
+from intentrec_tf.layers.interest_reader import InterestReader
 
 layers = tf.keras.layers
 
 
 @tf.keras.utils.register_keras_serializable("intentrec_tf")
-class InterestTokens(tf.keras.layers.Layer):
+class InterestTokens(InterestReader):
     """K learned tokens attend to the events: ``c_j = t_j + W_o sum_i softmax_i(q_j . k_i) v_i``, then an MLP.
 
     One pre-norm cross-attention block with a single head.
@@ -28,17 +28,9 @@ class InterestTokens(tf.keras.layers.Layer):
     Source: the "interest tokens" that Fan et al. 2025 (arXiv 2506.23060) compare with; they give no form, this is ours.
     """
 
-    def __init__(self, count: int, hidden_dim: int = 256, max_positions: int = 200, **kwargs):
-        super().__init__(**kwargs)
-        self.count = count
-        self.hidden_dim = hidden_dim
-        self.max_positions = max_positions
-
     def build(self, input_shape):
         dim = input_shape[-1]
         self.tokens = self.add_weight(name="tokens", shape=(self.count, dim), initializer="glorot_uniform")
-        normal = tf.keras.initializers.RandomNormal(0, 0.02)
-        self.positions = self.add_weight(name="positions", shape=(self.max_positions, dim), initializer=normal)
         self.norms = [layers.LayerNormalization(epsilon=1e-6, name=name) for name in ("events_norm", "hidden_norm")]
         self.key_value = layers.Dense(2 * dim, use_bias=False, name="key_value")
         self.query = layers.Dense(dim, use_bias=False, name="query")
@@ -51,20 +43,12 @@ class InterestTokens(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, events, valid):
-        events = tf.where(valid[..., None], events, tf.zeros_like(events))
-        back = tf.minimum(tf.range(tf.shape(valid)[1] - 1, -1, -1), self.max_positions - 1)
-        placed = self.norms[0](events + tf.cast(tf.gather(self.positions, back), events.dtype))
-        key, value = tf.split(self.key_value(placed), 2, axis=-1)
+        events, placed = self.place(events, valid)
+        key, value = tf.split(self.key_value(self.norms[0](placed)), 2, axis=-1)
         query = self.query(tf.cast(self.tokens, events.dtype)[None])
-        logits = tf.cast(tf.matmul(key, query, transpose_b=True), tf.float32) / math.sqrt(events.shape[-1])
-        allowed = valid[:, :, None]
-        weights = tf.where(allowed, tf.nn.softmax(tf.where(allowed, logits, NEVER), axis=1), 0.0)
+        logits = tf.matmul(key, query, transpose_b=True) / math.sqrt(events.shape[-1])
+        weights, slots = self.weigh(logits, valid)
         read = self.out(tf.matmul(tf.cast(weights, value.dtype), value, transpose_a=True))
         tokens = tf.cast(self.tokens, read.dtype)[None] + read
         interests = tokens + self.last(self.hidden(self.norms[1](tokens)))
-        slots = tf.repeat(tf.reduce_any(valid, axis=1)[:, None], self.count, axis=1)
         return {"interests": tf.where(slots[..., None], interests, 0), "slots": slots, "weights": weights}
-
-    def get_config(self):
-        config = {"count": self.count, "hidden_dim": self.hidden_dim, "max_positions": self.max_positions}
-        return {**super().get_config(), **config}
