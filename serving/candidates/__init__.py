@@ -18,6 +18,8 @@ from serving.candidates.errors import (
     MissingPackageError,
 )
 from serving.candidates.exact_index import ExactIndex
+from serving.candidates.faiss_index import FaissIndex
+from serving.candidates.faiss_parameters import FaissParameters
 from serving.candidates.neighbours import Neighbours
 from serving.candidates.recall import Recall, recall_against
 
@@ -26,6 +28,8 @@ __all__ = [
     "CandidateIndex",
     "CandidateInputError",
     "ExactIndex",
+    "FaissIndex",
+    "FaissParameters",
     "IndexFolderError",
     "IndexServerError",
     "MissingPackageError",
