@@ -20,6 +20,7 @@ from serving.candidates.errors import (
 from serving.candidates.exact_index import ExactIndex
 from serving.candidates.faiss_index import FaissIndex
 from serving.candidates.faiss_parameters import FaissParameters
+from serving.candidates.milvus_index import MilvusIndex
 from serving.candidates.neighbours import Neighbours
 from serving.candidates.recall import Recall, recall_against
 
@@ -32,6 +33,7 @@ __all__ = [
     "FaissParameters",
     "IndexFolderError",
     "IndexServerError",
+    "MilvusIndex",
     "MissingPackageError",
     "Neighbours",
     "Recall",
