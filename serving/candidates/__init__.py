@@ -20,8 +20,10 @@ from serving.candidates.errors import (
 from serving.candidates.exact_index import ExactIndex
 from serving.candidates.faiss_index import FaissIndex
 from serving.candidates.faiss_parameters import FaissParameters
+from serving.candidates.index_config import IndexConfig
 from serving.candidates.milvus_index import MilvusIndex
 from serving.candidates.neighbours import Neighbours
+from serving.candidates.open_index import open_index
 from serving.candidates.recall import Recall, recall_against
 
 __all__ = [
@@ -31,11 +33,13 @@ __all__ = [
     "ExactIndex",
     "FaissIndex",
     "FaissParameters",
+    "IndexConfig",
     "IndexFolderError",
     "IndexServerError",
     "MilvusIndex",
     "MissingPackageError",
     "Neighbours",
     "Recall",
+    "open_index",
     "recall_against",
 ]
