@@ -16,7 +16,8 @@ from serving.candidates.errors import CandidateInputError, IndexServerError, Mis
 
 _ID, _VECTOR, _MODEL_VERSION = "item_id", "vector", "intentrec.model_version"
 _LONGEST_ID = 1024  # bytes of UTF-8
-_LINKS, _EF_CONSTRUCTION, _EF_SEARCH = 32, 200, 256
+# Lists of each of Milvus's segments, and how many of them a search looks at.
+_LISTS, _PROBES = 1024, 64
 # Milvus refuses to return more, and messages beyond 64 MiB.
 _LARGEST_K = 16_384
 _REQUEST_BYTES = 8 * 2**20
@@ -25,7 +26,10 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\
 
 
 class MilvusIndex(CandidateIndex):
-    """Items as rows of a Milvus collection: the id its primary key, the vector under an HNSW index by inner product.
+    """Items as rows of a Milvus collection: the id its primary key, the vector in inverted lists by inner product.
+
+    Not in a graph: over inner products graphs find too little, see `FaissGraph`, and Milvus takes vectors as they
+    are.  Queries that come back with fewer items than there are get answered again from all lists.
 
     The collection is created when it is not there, and outlives this object; several processes may use one on a
     server.  Consistency is strong: a search sees every change made before it, by whomever.  A local file belongs
@@ -82,6 +86,16 @@ class MilvusIndex(CandidateIndex):
     def _search(self, queries: NDArray[np.float32], k: int) -> list[Row]:
         if k > _LARGEST_K:
             raise CandidateInputError(f"k is {k} but Milvus returns at most {_LARGEST_K} items, so ask for fewer.")
+        rows = self._ask(queries, k, _PROBES)
+        short = [place for place, (names, _) in enumerate(rows) if len(names) < k]
+        if short:
+            there = len(self)
+            short = [place for place in short if len(rows[place][0]) < min(k, there)]
+        for place, row in zip(short, self._ask(queries[short], k, _LISTS), strict=True):
+            rows[place] = row
+        return rows
+
+    def _ask(self, queries: NDArray[np.float32], k: int, probes: int) -> list[Row]:
         rows: list[Row] = []
         step = max(1, _ANSWERS // k)
         for start in range(0, len(queries), step):
@@ -92,7 +106,7 @@ class MilvusIndex(CandidateIndex):
                 anns_field=_VECTOR,
                 limit=k,
                 output_fields=[_ID],
-                search_params={"metric_type": "IP", "params": {"ef": max(_EF_SEARCH, k)}},
+                search_params={"metric_type": "IP", "params": {"nprobe": probes}},
                 consistency_level="Strong",
             )
             for hits in answer:
@@ -139,9 +153,7 @@ class MilvusIndex(CandidateIndex):
         schema.add_field(_ID, kinds.VARCHAR, is_primary=True, max_length=_LONGEST_ID)
         schema.add_field(_VECTOR, kinds.FLOAT_VECTOR, dim=self.dimension)
         index = self._milvus.MilvusClient.prepare_index_params()
-        index.add_index(
-            _VECTOR, index_type="HNSW", metric_type="IP", params={"M": _LINKS, "efConstruction": _EF_CONSTRUCTION}
-        )
+        index.add_index(_VECTOR, index_type="IVF_FLAT", metric_type="IP", params={"nlist": _LISTS})
         properties = {_MODEL_VERSION: model_version} if model_version else {}
         self._call(
             "create",

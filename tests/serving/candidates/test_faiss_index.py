@@ -108,6 +108,15 @@ def test_recall_survives_dead_vectors_without_a_rebuild(algorithm: str) -> None:
     assert recall_against(index, exact, queries, 50).mean >= 0.96
 
 
+def test_a_graph_looks_deeper_where_the_dead_are_in_the_way() -> None:
+    vectors, queries = clustered(6000, seed=1)
+    index, exact = filled("hnsw", vectors, largest_dead_share=1.0, ef_search=40)
+    before = recall_against(index, exact, queries, 20).mean
+    for one in (index, exact):
+        one.remove(names("i", 4000))
+    assert recall_against(index, exact, queries, 20).mean >= before
+
+
 @BOTH
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5])
 def test_the_index_is_rebuilt_when_too_much_of_it_is_dead(algorithm: str, share: float) -> None:
@@ -180,8 +189,14 @@ def test_a_graph_is_built_anew_when_vectors_of_another_length_come() -> None:
     assert index._store is store
     index.upsert(names("many", 60), 10 * vectors[:60])
     assert index._store is not store
-    index, _ = filled("hnsw", vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
-    assert len(index._store._long) == 0  # all are of one length, whatever rounding says
+
+
+def test_vectors_of_one_length_are_no_longer_ones_whatever_rounding_says() -> None:
+    vectors, _ = clustered(2000)
+    index, _ = filled("hnsw", np.eye(16)[np.arange(100) % 16])
+    store = index._store
+    index.upsert(names("more", 2000), 1.000001 * vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    assert index._store is store
 
 
 def test_lengths_that_differ_do_not_lead_the_graph_astray() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -189,14 +190,28 @@ def test_the_largest_remainders_are_rounded_up_and_ties_go_to_the_earlier() -> N
     assert split(1, [1, 1], topics=2) == [1, 0, 0, 0]
 
 
-def test_rounding_errors_do_not_decide_a_tie() -> None:
-    # 2.1 and 0.9 of 3 as shares of 0.7 and 0.3; and thirds that meet fifths at the same remainder.
-    for total in range(200):
-        for share in (0.1, 0.2, 0.3, 0.7):
-            budgets = split(total, [0.1, 0.1, 0.1], topics=3, share=share)
-            assert budgets[:3] == sorted(budgets[:3], reverse=True)
-            assert budgets[3:] == sorted(budgets[3:], reverse=True)
-    assert split(3, [0.7, 0.7], topics=2, share=0.5) == split(3, [1, 1], topics=2, share=0.5)
+def _split_exactly(total: int, mass: list[int], topics: int, share: Fraction) -> list[int]:
+    """The specification in fractions, for valid slots with some mass."""
+    explicit = share if topics else Fraction(0)
+    shares = [total * (1 - explicit) * part / sum(mass) for part in mass] + [total * explicit / max(topics, 1)] * topics
+    budgets = [int(part) for part in shares]
+    order = sorted(range(len(shares)), key=lambda source: (budgets[source] - shares[source], source))
+    for source in order[: total - sum(budgets)]:
+        budgets[source] += 1
+    return budgets
+
+
+@SEEDS
+def test_rounding_errors_do_not_decide_a_tie(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(20):
+        mass = [int(part) for part in rng.integers(0, 6, size=rng.integers(1, 8))]
+        mass[0] += 1
+        total, topics = int(rng.integers(0, 60)), int(rng.integers(0, 6))
+        share = Fraction(int(rng.integers(0, 11)), 10)
+        scale = float(rng.choice([1, 0.1, 1 / 3]))
+        found = split(total, [part * scale for part in mass], topics, float(share))
+        assert found == _split_exactly(total, mass, topics, share), (total, mass, topics, share)
 
 
 @SEEDS

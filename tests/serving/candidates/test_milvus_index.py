@@ -18,9 +18,11 @@ import pytest
 from serving.candidates import (
     CandidateIndex,
     CandidateInputError,
+    ExactIndex,
     IndexServerError,
     MilvusIndex,
     milvus_index,
+    recall_against,
 )
 from tests.serving.candidates.contract import ODD_IDS, IndexContract, answer, assert_one_sentence, names
 
@@ -70,6 +72,31 @@ class TestContract(IndexContract):
     def reopen(self, index: CandidateIndex, folder: Path) -> CandidateIndex:
         index.close()
         return self.make(folder, index.dimension)
+
+
+def test_what_milvus_has_put_into_lists_is_found_like_the_rest(
+    database: str, collection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    vectors = (rng.normal(size=(30, 16))[rng.integers(30, size=2000)] + 0.5 * rng.normal(size=(2000, 16))).astype("f4")
+    queries, exact = vectors[::100], ExactIndex(16)
+    with MilvusIndex(database, 16, collection) as index:
+        for one in (index, exact):
+            one.upsert(names("i", 2000), vectors)
+            one.remove(names("i", 100))
+        client = pymilvus.MilvusClient(database)
+        client.flush(collection)  # out of memory, where all are compared, into a segment that gets its lists
+        client.close()
+        monkeypatch.setattr(milvus_index, "_PROBES", 1)
+        deadline = time.monotonic() + 60
+        while recall_against(index, exact, queries, 20).mean > 0.95:
+            assert time.monotonic() < deadline, "no lists were made"
+            time.sleep(0.05)
+        for k in (1000, 1900, 3000):  # more than one list holds
+            found = index.search(queries[:3], k).item_ids
+            assert [len(set(row) - {""}) for row in found] == [min(k, 1900)] * 3
+        monkeypatch.undo()
+        assert recall_against(index, exact, queries, 20).mean > 0.95
 
 
 def test_several_may_use_a_collection_and_see_each_others_changes(database: str, collection: str) -> None:
