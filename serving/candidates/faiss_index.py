@@ -22,7 +22,7 @@ _EXHAUSTIVE_SHARE = 1 / 8
 
 
 class FaissIndex(CandidateIndex):
-    """An HNSW graph or inverted lists (IVF) over the vectors, by inner product.
+    """Inverted lists (IVF) or an HNSW graph over the vectors, by inner product.
 
     A graph cannot forget, so neither kind is asked to: a removed or replaced vector stays where it is and searches
     pass over it; a new vector is appended and found from the next search on.  The change after which more than

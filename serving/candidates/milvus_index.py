@@ -32,8 +32,9 @@ class MilvusIndex(CandidateIndex):
     are.  Queries that come back with fewer items than there are get answered again from all lists.
 
     The collection is created when it is not there, and outlives this object; several processes may use one on a
-    server.  Consistency is strong: a search sees every change made before it, by whomever.  A local file belongs
-    to one process, until that ends.
+    server.  Consistency is strong: a search sees every change made before it, by whomever.  Large changes go in
+    parts: when one fails, those before it stay, and making the whole change again is safe.  A local file belongs to
+    one process, until that ends.
 
     A collection keeps the model version it was created for, and another one is refused: fill a collection of its
     own for each version.
@@ -65,7 +66,7 @@ class MilvusIndex(CandidateIndex):
         _check_address(uri, collection)
         if not isinstance(timeout_s, (int, float)) or not math.isfinite(timeout_s) or timeout_s <= 0:
             raise CandidateInputError(f"timeout_s is {shown(timeout_s)}, so pass a number above 0.")
-        self._where = f"collection {collection!r} of Milvus at {uri}"
+        self._where = f"collection {collection!r} of Milvus at {re.sub('//[^/]*@', '//', uri)}"
         self._collection, self._timeout_s = collection, float(timeout_s)
         self._milvus = _import_pymilvus(is_local=_is_local(uri))
         self._client = self._connect(uri, token)

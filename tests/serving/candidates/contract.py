@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,16 @@ class IndexContract(ABC):
             opened.upsert(["more"], [queries[0] * 100])
             opened.remove([before.item_ids[0, 0]])
             assert answer(opened, queries[0], 2) == ["more", before.item_ids[0, 1]]
+
+    def test_threads_may_search_at_once(self, tmp_path: Path) -> None:
+        rng = np.random.default_rng(8)
+        with self.make(tmp_path, 4) as index:
+            index.upsert(names("i", 400), rng.normal(size=(400, 4)))
+            index.remove(names("i", 50))
+            queries = rng.normal(size=(40, 4)).astype(np.float32)
+            alone = [answer(index, query, 10) for query in queries]
+            with ThreadPoolExecutor(8) as pool:
+                assert list(pool.map(lambda query: answer(index, query, 10), queries)) == alone
 
     def test_the_callers_arrays_stay_the_callers(self, index: CandidateIndex) -> None:
         vectors, queries = np.array([[1, 0], [2, 0]], np.float32), np.array([[1, 0]], np.float32)

@@ -363,7 +363,7 @@ def test_a_file_that_this_faiss_cannot_read_is_named_with_both_versions(tmp_path
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"algorithm": "HNSW"}, "algorithm is 'HNSW', so choose one of hnsw, ivf"),
+        ({"algorithm": "HNSW"}, "algorithm is 'HNSW', so choose one of ivf, hnsw"),
         ({"links": 1}, "links is 1"),
         ({"ef_search": 0}, "ef_search is 0"),
         ({"ef_construction": 1.5}, r"ef_construction is 1\.5"),

@@ -243,9 +243,11 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_nobody_at_the_address_is_said_in_one_sentence() -> None:
     with pytest.raises(IndexServerError, match="check the address, the token and that the server runs") as caught:
-        MilvusIndex(f"http://127.0.0.1:{_free_port()}", 2, token="user:secret", timeout_s=2)
+        MilvusIndex(f"http://me:hidden@127.0.0.1:{_free_port()}", 2, token="user:secret", timeout_s=2)
     assert_one_sentence(caught.value)
+    assert "of Milvus at http://127.0.0.1:" in str(caught.value)
     assert "secret" not in str(caught.value)
+    assert "hidden" not in str(caught.value)
 
 
 def _free_port() -> int:
