@@ -24,6 +24,7 @@ MAX_LINES = 450
 FORBIDDEN = {"intentrec_tf": ("pipelines", "serving"), "serving": ("pipelines", "intentrec_tf")}
 ALLOWED = {
     "serving.client": ("numpy", "grpc", "google.protobuf", "serving"),
+    "serving.candidates": ("numpy", "faiss", "pymilvus", "milvus_lite", "serving.candidates"),
     "serving.local": ("numpy", "tensorflow", "tensorflow_serving", "grpc", "google.protobuf", "serving"),
 }
 
@@ -91,6 +92,9 @@ def test_import_directions(path: Path) -> None:
         ("import tensorflow", "serving.client.client", True),
         ("from google.protobuf import message", "serving.client.client", False),
         ("import grpc, numpy as np, json", "serving.client.client", False),
+        ("def f():\n    import faiss", "serving.candidates.faiss_index", False),
+        ("import tensorflow", "serving.candidates.merge", True),
+        ("from serving.client.errors import shown", "serving.candidates.merge", True),
     ],
 )
 def test_the_import_rules_themselves(code: str, module: str, refused: bool) -> None:

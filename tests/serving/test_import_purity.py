@@ -54,6 +54,13 @@ def test_no_heavy_module_and_little_beyond_its_needs(module: str) -> None:
     assert min(share for share, _ in tries) < 1.0
 
 
+def test_candidate_search_needs_numpy_alone_until_an_index_is_opened() -> None:
+    """The probe itself imports NumPy, gRPC and protobuf; the exact index's own test does without the latter two."""
+    _, modules = _import("serving.candidates")
+    assert "serving" in modules
+    assert not modules & {"faiss", "pymilvus", "milvus_lite", "tensorflow", "tf_keras", "keras", "pandas", "pipelines"}
+
+
 def test_the_local_server_needs_tensorflow_only() -> None:
     _, modules = _import("serving.local")
     assert "tensorflow" in modules
