@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,18 @@ from pathlib import Path
 import tensorflow as tf
 
 from pipelines.atomic import atomic_text
+from pipelines.validate import DataError
+
+
+class FiniteLoss(tf.keras.callbacks.Callback):
+    """End a training whose loss is no number any more; must come first, so that nothing of it is kept."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            raise DataError(
+                f"the loss of epoch {epoch + 1} is {logs['loss']}, so training has failed; lower "
+                "training.learning_rate or look for extreme numbers in the data, and train into another folder."
+            )
 
 
 class RankingValidation(tf.keras.callbacks.Callback):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from intentrec_tf.optimizers import LazyAdam, WarmupSchedule
-from pipelines.callbacks import EpochLog, RankingValidation, ResumableEarlyStopping, read_history
+from pipelines.callbacks import EpochLog, FiniteLoss, RankingValidation, ResumableEarlyStopping, read_history
 from pipelines.config import RunConfig, TrainingConfig
 from pipelines.evaluate import ranking_step, validation_metrics
 from pipelines.input_fn import evaluation_batches, training_batches
@@ -80,6 +80,7 @@ def train(
     step = ranking_step(model, held_out)
     bar = BatchProgress(steps)
     ours = [
+        FiniteLoss(),
         RankingValidation(lambda: validation_metrics(step, held_out), training.validate_every),
         ResumableEarlyStopping(run.folder, training.patience, config.monitor),
         tf.keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False, profile_batch=0),

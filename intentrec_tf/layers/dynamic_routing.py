@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-from intentrec_tf.layers.random_bits import random_bits
+from intentrec_tf.layers.random_bits import open_uniform, random_bits
 from intentrec_tf.layers.random_layer import RandomLayer
 from intentrec_tf.layers.squash import squash
 from intentrec_tf.masking import NEVER
@@ -76,5 +76,5 @@ class DynamicRouting(RandomLayer):
 
 def _normal(bits: tf.Tensor) -> tf.Tensor:
     """Standard normal numbers [...] from uint32 [2, ...] (Box and Muller)."""
-    uniform = (tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.float32) + 0.5) * 2.0**-24
+    uniform = open_uniform(bits)
     return tf.sqrt(-2 * tf.math.log(uniform[0])) * tf.cos(2 * math.pi * uniform[1])

@@ -35,6 +35,15 @@ def random_bits(shape: tf.Tensor | list[int], seed: int, count: tf.Tensor) -> tf
     return mix(mix(tf.cast(index, tf.uint32) + tf.constant(seed, tf.uint32)) ^ key)
 
 
+def open_uniform(bits: tf.Tensor) -> tf.Tensor:
+    """Numbers between 0 and 1, neither included, float32 [...], from uint32 bits; their logarithms are finite.
+
+    23 bits: one more, and adding a half rounds the largest up to 1.
+    """
+    shifted = tf.bitwise.right_shift(bits, tf.constant(9, tf.uint32))
+    return (tf.cast(shifted, tf.float32) + 0.5) * 2.0**-23
+
+
 def bernoulli(shape: tf.Tensor | list[int], probability: float, seed: int, count: tf.Tensor) -> tf.Tensor:
     """True with a probability, bool [shape]; arguments as :func:`random_bits`."""
     threshold = tf.constant(min(round(probability * 2**32), 2**32 - 1), tf.uint32)

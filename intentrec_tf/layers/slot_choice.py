@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from intentrec_tf.layers.random_bits import open_uniform
 from intentrec_tf.layers.random_layer import RandomLayer
 from intentrec_tf.masking import NEVER
 
@@ -49,8 +50,7 @@ class SlotChoice(RandomLayer):
         return tf.matmul(tf.cast(choice, queries.dtype), queries), place
 
     def _gumbel(self, shape: tf.Tensor) -> tf.Tensor:
-        bits = tf.bitwise.right_shift(self.bits(shape), tf.constant(8, tf.uint32))
-        return -tf.math.log(-tf.math.log((tf.cast(bits, tf.float32) + 0.5) * 2.0**-24))
+        return -tf.math.log(-tf.math.log(open_uniform(self.bits(shape))))
 
     def get_config(self):
         return {**super().get_config(), "kind": self.kind, "temperature": self.temperature}

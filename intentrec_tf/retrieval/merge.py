@@ -9,6 +9,7 @@ import tensorflow as tf
 from intentrec_tf.vocabulary import FIRST
 
 LAST = 2**31 - 1
+EXACT = 1e6
 
 
 class Merged(NamedTuple):
@@ -38,18 +39,21 @@ def split_budget(total: int, mass: tf.Tensor, slots: tf.Tensor, topics: tf.Tenso
 
     Source: Fan et al. 2025: implicit budgets in proportion to the routing mass, explicit ones equal.
     """
-    mass = tf.where(slots, tf.maximum(mass, 0.0), 0.0)
-    present = tf.cast(slots, tf.float32)
+    present = tf.cast(slots, tf.float64)
+    mass = tf.maximum(tf.cast(mass, tf.float64), 0) * present
     mass = tf.where(tf.reduce_sum(mass, axis=1, keepdims=True) > 0, mass, present)
-    asked = tf.cast(topics, tf.float32)
+    asked = tf.cast(topics, tf.float64)
     some = tf.reduce_any(slots, axis=1, keepdims=True)
-    share = tf.where(tf.reduce_any(topics, axis=1, keepdims=True), tf.where(some, explicit_share, 1.0), 0.0)
+    share = tf.where(
+        tf.reduce_any(topics, axis=1, keepdims=True), tf.where(some, tf.constant(explicit_share, tf.float64), 1), 0
+    )
     ideal = total * tf.concat([(1 - share) * _shares(mass), share * _shares(asked)], axis=1)
-    whole = tf.floor(ideal + 1e-4)
-    left = tf.where(tf.reduce_sum(ideal, axis=1) > 0, total - tf.reduce_sum(whole, axis=1), 0.0)
-    order = tf.argsort(tf.where(ideal > 0, whole - ideal, 1.0), axis=1, stable=True)
+    ideal = tf.round(ideal * EXACT) / EXACT  # what rounding left of two equal shares must not decide
+    whole = tf.floor(ideal)
+    left = tf.where(tf.reduce_sum(ideal, axis=1) > 0, total - tf.reduce_sum(whole, axis=1), 0)
+    order = tf.argsort(tf.where(ideal > 0, tf.round((whole - ideal) * EXACT), 1), axis=1, stable=True)
     place = tf.argsort(order, axis=1, stable=True)
-    return tf.cast(whole, tf.int32) + tf.cast(tf.cast(place, tf.float32) < left[:, None], tf.int32)
+    return tf.cast(whole, tf.int32) + tf.cast(tf.cast(place, tf.float64) < left[:, None], tf.int32)
 
 
 def merge(rows: tf.Tensor, score: tf.Tensor, budgets: tf.Tensor, total: int) -> Merged:

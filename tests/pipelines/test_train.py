@@ -253,6 +253,13 @@ def test_compiled(prepared: PreparedData, make_config: Configure, tmp_path: Path
     assert losses[1] < losses[0]
 
 
+def test_a_loss_that_is_no_number_ends_the_training(prepared: PreparedData, make_config: Configure, tmp_path: Path):
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(DataError, match=r"^the loss of epoch [1-4] is .*, so training has failed; lower training"):
+        train(prepared, flat(make_config(learning_rate=1e25)), run, quiet)
+    assert not run.weights.is_file()
+
+
 def test_data_or_configuration_that_allow_no_training(
     make_shop: Callable[..., PrepareConfig], make_config: Configure, tmp_path: Path
 ):

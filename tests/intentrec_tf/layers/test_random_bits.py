@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from intentrec_tf.layers.random_bits import bernoulli, mix, random_bits
+from intentrec_tf.layers.random_bits import bernoulli, mix, open_uniform, random_bits
 
 
 def test_mix_by_hand() -> None:
@@ -36,3 +36,10 @@ def test_uniform_over_the_range() -> None:
 def test_bernoulli(probability: float) -> None:
     share = bernoulli([100_000], probability, 11, tf.constant(5)).numpy().mean()
     assert abs(share - probability) <= 4 * np.sqrt(probability * (1 - probability) / 100_000)
+
+
+def test_open_uniform_keeps_off_both_ends() -> None:
+    found = open_uniform(tf.constant([0, 2**31, 2**32 - 1], tf.uint32)).numpy()
+    assert 0 < found[0] < 1e-6
+    assert found[1] == pytest.approx(0.5, abs=1e-6)
+    assert 1 - 1e-6 < found[2] < 1

@@ -66,3 +66,10 @@ def test_missing_slots_are_never_drawn() -> None:
 def test_wrong_kind() -> None:
     with pytest.raises(ValueError, match="'hard' or 'gumbel', got 'soft'"):
         SlotChoice("soft")
+
+
+@pytest.mark.parametrize("bits", [0, 2**32 - 1])
+def test_no_draw_is_infinite(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = SlotChoice("gumbel")
+    monkeypatch.setattr(layer, "bits", lambda shape: tf.fill(shape, tf.constant(bits, tf.uint32)))
+    assert np.isfinite(layer._gumbel(tf.constant([3]))).all()

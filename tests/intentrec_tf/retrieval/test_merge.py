@@ -86,3 +86,28 @@ def test_merge_by_hand() -> None:
     np.testing.assert_array_equal(merged.rows, [[5, 7, 6]])
     np.testing.assert_array_equal(merged.source, [[0, 1, 0]])
     np.testing.assert_allclose(merged.score, [[0.9, 0.6, 0.8]])
+
+
+def test_the_client_side_merges_and_splits_alike() -> None:
+    """`serving.candidates` does the same with NumPy, for a search outside the model."""
+    from serving.candidates import merge as client_side
+
+    rng = np.random.default_rng(2)
+    for _ in range(60):
+        sources, depth, total = rng.integers(1, 6), rng.integers(1, 12), int(rng.integers(1, 40))
+        rows = np.stack([rng.permutation(30)[:depth] for _ in range(sources)])
+        budgets = rng.integers(0, 8, sources).astype(np.int32)
+        score = rng.random(rows.shape).astype(np.float32)
+        ours = merge(tf.constant(rows[None], tf.int32), tf.constant(score[None]), tf.constant(budgets[None]), total)
+        names = np.where(rows >= 2, rows.astype(str).astype(object), "")
+        theirs = client_side.merge_candidates(names, score, budgets, total)
+        count = len(theirs.item_ids)
+        assert [str(row) for row in ours.rows[0].numpy()[:count]] == theirs.item_ids.tolist()
+        assert not ours.rows[0].numpy()[count:].any()
+        np.testing.assert_array_equal(ours.source[0].numpy()[:count], theirs.sources)
+    for _ in range(300):
+        mass = rng.integers(0, 4, rng.integers(1, 9)).astype(np.float32)  # many ties
+        slots, topics = rng.random(len(mass)) < 0.7, int(rng.integers(0, 6))
+        total, share = int(rng.integers(1, 600)), float(rng.choice([0.0, 0.25, 5 / 12, 1.0]))
+        ours = _budget(total, mass.tolist(), [True] * topics, share, slots.tolist())
+        assert ours == client_side.split_budget(total, mass, slots, topics, share).tolist()
