@@ -37,6 +37,9 @@ class Signatures(tf.Module):
       ``mass`` float32 [B, K], how much of the history each implicit interest stands for; ``budget`` int32 [B, K + T],
       how many candidates each source was to bring.  Unknown topics and repeated ones are passed over; a user without
       any event has one implicit interest, that of new users.
+    * ``query`` (with a retriever): what ``retrieve`` searches for, for an index outside the model: ``query`` float32
+      [B, K + T, dim], ``valid`` bool [B, K + T], ``mass`` float32 [B, K], and ``version`` string [B, 2], names of the
+      item vectors that implicit and explicit queries belong to.
     * ``embed``: ``item_state`` float32 [B, dim] and, for V2 and V3, ``intent_embedding`` [B, d].
 
     A user without any event gets the training shares of items and labels.
@@ -117,12 +120,11 @@ class Signatures(tf.Module):
         never = [self.item_lookup.lookup(exclude_item_id)]
         if self._spec.schema.exclude_seen:
             never.append(inputs["item_id"])
-        topics = tf.zeros(tf.shape(interest), tf.int32)
-        if self.retriever.explicit is not None:
-            topics = _first_of_each(self.topic_lookup.lookup(interest))
-        found = self.retriever(inputs, topics, tf.concat(never, axis=1))
+        found = self.retriever(inputs, self._topics(interest), tf.concat(never, axis=1))
         slots = tf.shape(found.mass)[1]
-        name = tf.concat([tf.repeat(tf.strings.as_string(tf.range(slots))[None], tf.shape(topics)[0], 0), interest], 1)
+        name = tf.concat(
+            [tf.repeat(tf.strings.as_string(tf.range(slots))[None], tf.shape(interest)[0], 0), interest], 1
+        )
         there = found.rows >= FIRST
         return {
             "item_id": tf.where(there, tf.gather(self.item_names, found.rows), ""),
@@ -131,6 +133,20 @@ class Signatures(tf.Module):
             "mass": found.mass,
             "budget": found.budget,
         }
+
+    def query(self, interest: tf.Tensor, **raw: tf.Tensor) -> Columns:
+        """See the class; shapes and dtypes as there."""
+        assert self.retriever is not None
+        found = self.retriever.queries(self._read(raw)[0], self._topics(interest))
+        version = tf.repeat(tf.constant([self.retriever.versions]), tf.shape(interest)[0], axis=0)
+        return {"query": found.queries, "valid": found.valid, "mass": found.mass, "version": version}
+
+    def _topics(self, interest: tf.Tensor) -> tf.Tensor:
+        """Rows of declared topics int32 [B, T], each once; 0 for the rest, and all 0 without an explicit model."""
+        assert self.retriever is not None
+        if self.retriever.explicit is None:
+            return tf.zeros(tf.shape(interest), tf.int32)
+        return _first_of_each(self.topic_lookup.lookup(interest))
 
     def embed(self, **raw: tf.Tensor) -> Columns:
         """See the class; shapes and dtypes as there."""
@@ -153,6 +169,7 @@ class Signatures(tf.Module):
         }
         if self.retriever is not None:
             interest = tf.TensorSpec([None, None], tf.string, "interest")
+            concrete["query"] = tf.function(self.query).get_concrete_function(**raw, interest=interest)
             concrete["retrieve"] = tf.function(self.retrieve).get_concrete_function(**raw, **extra, interest=interest)
         if self.intent_names:
             concrete["intent"] = tf.function(self.intent).get_concrete_function(**raw)

@@ -14,8 +14,9 @@ import typer
 from intentrec_tf.schema import SchemaError
 from pipelines.benchmark.cli import app as benchmark
 from pipelines.interrupt import resumable
-from pipelines.options import numbers
+from pipelines.options import DataOption, ExplicitOption, Part, RunOption
 from pipelines.reproduce.cli import app as reproduce
+from pipelines.retrieval_cli import app as retrieval
 from pipelines.validate import DataError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(reproduce, name="reproduce")
+app.add_typer(retrieval)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -36,19 +38,6 @@ class Split(str, Enum):
 
     time = "time"
     leave_one_out = "leave-one-out"
-
-
-class Part(str, Enum):
-    """Which part to evaluate, on the command line."""
-
-    validation = "validation"
-    test = "test"
-
-
-RunOption = Annotated[Path, typer.Option("--run", help="Folder of the training run.")]
-DataOption = Annotated[Path, typer.Option("--data", help="Folder that 'prepare' wrote.")]
-ImplicitOption = Annotated[Path, typer.Option("--implicit", help="Retrieval run of interests in the history.")]
-ExplicitOption = Annotated[Path | None, typer.Option("--explicit", help="Retrieval run of declared topics.")]
 
 
 def run(argv: list[str]) -> int:
@@ -317,36 +306,6 @@ def probe(
         write_record(
             {**identity, "config": config.model_dump(mode="json"), "probe": answers, **provenance()}, json_file
         )
-
-
-@app.command(
-    "two-stage",
-    epilog="""Examples:
-
-`intentrec two-stage --implicit runs/dcm --counts 100,500`
-
-`intentrec two-stage --implicit runs/dcm --explicit runs/topics --run runs/v3 --json results/two-stage.json`
-""",
-)
-def two_stage(
-    implicit: ImplicitOption,
-    explicit: ExplicitOption = None,
-    run: Annotated[Path | None, typer.Option(help="Run that ranks the candidates.")] = None,
-    counts: Annotated[str, typer.Option(help="List lengths, with commas between.")] = "100,500",
-    part: Annotated[Part, typer.Option(help="Which part; choices belong on validation.")] = Part.test,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the result here.")] = None,
-    max_targets: Annotated[int | None, typer.Option(help="A random subset of this size.", min=1)] = None,
-) -> None:
-    """Recall of candidates, and what the ranking of them loses against ranking everything."""
-    from rich.console import Console
-
-    from pipelines.report import write_record
-    from pipelines.two_stage_report import print_two_stages, two_stage_record
-
-    record = two_stage_record(implicit, explicit, run, numbers("--counts", counts), part.value, max_targets)
-    print_two_stages(record, Console())
-    if json_file:
-        write_record(record, json_file)
 
 
 @app.command(

@@ -83,6 +83,7 @@ def _retrieval(retriever: Retriever | None) -> dict[str, Any] | None:
         return None
     return {
         "candidates": retriever.total,
+        "versions": list(retriever.versions),
         "explicit_share": retriever.explicit_share,
         "implicit": retriever.implicit.config.model_dump(mode="json"),
         "explicit": retriever.explicit.config.model_dump(mode="json") if retriever.explicit else None,

@@ -1,8 +1,27 @@
-"""Values of command-line options."""
+"""Command-line options that several commands share, and their values."""
 
 from __future__ import annotations
 
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from pipelines.validate import DataError
+
+
+class Part(str, Enum):
+    """Which part to evaluate, on the command line."""
+
+    validation = "validation"
+    test = "test"
+
+
+RunOption = Annotated[Path, typer.Option("--run", help="Folder of the training run.")]
+DataOption = Annotated[Path, typer.Option("--data", help="Folder that 'prepare' wrote.")]
+ImplicitOption = Annotated[Path, typer.Option("--implicit", help="Retrieval run of interests in the history.")]
+ExplicitOption = Annotated[Path | None, typer.Option("--explicit", help="Retrieval run of declared topics.")]
 
 
 def numbers(option: str, text: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,16 @@ class RunFolder:
         model = build(prepared.spec, config)
         self.load_weights(model)
         return model, prepared, config
+
+    def version(self) -> str:
+        """Names the trained weights: equal for equal ones; 16 hexadecimal digits.
+
+        Raises:
+            DataError: no finished epoch yet.
+        """
+        if not self.weights.is_file():
+            raise DataError(f"{self.folder}: has no finished epoch yet; run 'intentrec train' again to resume it.")
+        return hashlib.sha256(self.weights.read_bytes()).hexdigest()[:16]
 
     def load_weights(self, model: Model) -> None:
         """Give a model the run's best weights.

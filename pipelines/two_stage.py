@@ -24,6 +24,7 @@ from pipelines.split import TEST
 from pipelines.validate import DataError
 
 TOPICS = 5
+MOST_TARGETS, MOST_SCORES = 64, 2**27  # at once; so many scores take half a GiB
 
 
 def make_retriever(implicit: RunFolder, explicit: RunFolder | None, total: int) -> Retriever:
@@ -40,7 +41,8 @@ def make_retriever(implicit: RunFolder, explicit: RunFolder | None, total: int) 
     if explicit is not None and implicit.read()[0].fingerprint != explicit.read()[0].fingerprint:
         raise DataError(f"{explicit.folder}: was trained on other data than {implicit.folder}; train both on the same.")
     try:
-        return Retriever(_retrieval_model(implicit), _retrieval_model(explicit) if explicit else None, total)
+        models = _retrieval_model(implicit), _retrieval_model(explicit) if explicit else None
+        return Retriever(*models, total, versions=(implicit.version(), explicit.version() if explicit else ""))
     except ValueError as error:
         raise DataError(f"{implicit.folder}: {error}.") from None
 
@@ -58,7 +60,6 @@ def evaluate_two_stages(
     counts: Sequence[int],
     model: NextItemModel | None = None,
     part: int = TEST,
-    batch: int = 64,
     max_targets: int | None = None,
 ) -> dict[str, Any]:
     """Recall of the candidates, and NDCG@10 of the list that ``model`` makes of them.
@@ -69,7 +70,6 @@ def evaluate_two_stages(
         counts: list lengths; each is the first so many of the merged list.
         model: ranks the candidates; None leaves the ranking out.
         part: 1 validation, 2 test.
-        batch: targets at once.
         max_targets: a seeded random subset of this size.
 
     Returns:
@@ -84,6 +84,9 @@ def evaluate_two_stages(
         raise DataError("--counts: name list lengths from 1 on, for example 100,500.")
     start = time.perf_counter()
     spec = prepared.spec
+    config = retriever.implicit.config
+    interests = 1 if config.interests == "single" else config.count
+    batch = max(1, min(MOST_TARGETS, MOST_SCORES // ((interests + TOPICS) * spec.items.size)))
     batches = evaluation_batches(prepared, part, batch, max_targets)
     topics = tf.constant(declared_topics(prepared, TOPICS)) if retriever.explicit is not None else None
 
@@ -102,8 +105,6 @@ def evaluate_two_stages(
         return answer
 
     lengths = sorted({min(count, retriever.total) for count in counts})
-    config = retriever.implicit.config
-    interests = 1 if config.interests == "single" else config.count
     tally = CandidateTally(lengths, tail_items(spec.item_prior), _categories(prepared), interests)
     chosen = int((prepared.events["split"] == part).sum())
     total = -(-min(chosen, max_targets or chosen) // batch)

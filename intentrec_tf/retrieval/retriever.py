@@ -31,6 +31,21 @@ class Candidates(NamedTuple):
     mass: tf.Tensor
 
 
+class Queries(NamedTuple):
+    """What to search for.
+
+    Attributes:
+        queries: float32 [batch, K + T, dim] of length 1: implicit interests, then topics (without an explicit model
+            there are none).
+        valid: bool [batch, K + T], which of them there are.
+        mass: float32 [batch, K].
+    """
+
+    queries: tf.Tensor
+    valid: tf.Tensor
+    mass: tf.Tensor
+
+
 class Retriever(tf.Module):
     """One search per interest over the whole catalogue, then :func:`merge`.
 
@@ -42,6 +57,7 @@ class Retriever(tf.Module):
         total: candidates in all.
         explicit_share: of the total, for declared topics; 5/12 as at Pinterest, where they are 5 of 12 queries.
         guardrail: of a topic's candidates keep only items that have the topic.
+        versions: names for the item vectors of both, so that an index outside can tell whether it holds the same.
 
     Raises:
         ValueError: a model of the wrong kind, or of other data.
@@ -54,6 +70,7 @@ class Retriever(tf.Module):
         total: int = 500,
         explicit_share: float = 5 / 12,
         guardrail: bool = True,
+        versions: tuple[str, str] = ("", ""),
     ) -> None:
         super().__init__(name="retriever")
         if implicit.config.interests == "conditional":
@@ -62,11 +79,15 @@ class Retriever(tf.Module):
             raise ValueError(f"the explicit model must be 'conditional', not '{explicit.config.interests}'")
         if explicit is not None and explicit.spec.items != implicit.spec.items:
             raise ValueError("implicit and explicit model are of different data; train both on the same")
+        if explicit is not None and explicit.config.dim != implicit.config.dim:
+            dims = f"{implicit.config.dim} and {explicit.config.dim}"
+            raise ValueError(f"implicit and explicit model have vectors of {dims}; train both with the same dim")
         self.implicit = implicit
         self.explicit = explicit
         self.spec = implicit.spec
         self.total = min(total, len(self.spec.items.tokens))
         self.explicit_share = explicit_share
+        self.versions = versions
         self.implicit_vectors = tf.Variable(implicit.item_vectors(), trainable=False, name="implicit_vectors")
         if explicit is not None:
             self.explicit_vectors = tf.Variable(explicit.item_vectors(), trainable=False, name="explicit_vectors")
@@ -83,20 +104,28 @@ class Retriever(tf.Module):
             topics: int32 [batch, T] rows of the topics' vocabulary, each once; below 2 (none, unknown) asks nothing.
             excluded: int32 [batch, E] item rows that are no candidates.
         """
-        found = self.implicit(inputs, training=False)
-        rows, score = self._search(found["queries"], self.implicit_vectors, excluded)
-        rows = tf.where(found["slots"][..., None], rows, 0)
-        asked = topics >= FIRST
-        if self.explicit is None:
-            asked = asked[:, :0]
-        else:
-            topics = tf.where(asked, topics, 0)
-            queries = self.explicit({**inputs, "topic": topics}, training=False)["queries"]
-            more, more_score = self._search(queries, self.explicit_vectors, excluded, topics)
-            rows = tf.concat([rows, tf.where(asked[..., None], more, 0)], axis=1)
+        asked = self.queries(inputs, topics)
+        slots = tf.shape(asked.mass)[1]
+        own = asked.valid[:, :slots]
+        rows, score = self._search(asked.queries[:, :slots], self.implicit_vectors, excluded)
+        rows = tf.where(own[..., None], rows, 0)
+        if self.explicit is not None:
+            wanted = tf.where(asked.valid[:, slots:], topics, 0)
+            more, more_score = self._search(asked.queries[:, slots:], self.explicit_vectors, excluded, wanted)
+            rows = tf.concat([rows, tf.where(wanted[..., None] > 0, more, 0)], axis=1)
             score = tf.concat([score, more_score], axis=1)
-        budget = split_budget(self.total, found["mass"], found["slots"], asked, self.explicit_share)
-        return Candidates(*merge(rows, score, budget, self.total), budget, found["mass"])
+        budget = split_budget(self.total, asked.mass, own, asked.valid[:, slots:], self.explicit_share)
+        return Candidates(*merge(rows, score, budget, self.total), budget, asked.mass)
+
+    def queries(self, inputs: Columns, topics: tf.Tensor) -> Queries:
+        """What is searched for; arguments as of a call."""
+        found = self.implicit(inputs, training=False)
+        if self.explicit is None:
+            return Queries(found["queries"], found["slots"], found["mass"])
+        asked = topics >= FIRST
+        more = self.explicit({**inputs, "topic": tf.where(asked, topics, 0)}, training=False)["queries"]
+        queries = tf.concat([found["queries"], tf.where(asked[..., None], more, 0.0)], axis=1)
+        return Queries(queries, tf.concat([found["slots"], asked], axis=1), found["mass"])
 
     def _search(
         self, queries: tf.Tensor, vectors: tf.Tensor, excluded: tf.Tensor, topics: tf.Tensor | None = None

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from types import TracebackType
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from serving.client.answers import read_candidates, read_embeddings, read_intents, read_ranking, read_recommendations
-from serving.client.channel import ServingChannel
+from serving.client.caller import Arrays, ModelCaller
 from serving.client.errors import (
-    IntentRecError,
     InvalidInputError,
-    ModelNotFoundError,
-    ServerError,
-    ServerUnavailableError,
-    SignatureError,
     shown,
 )
-from serving.client.history import check_time, encode_histories
 from serving.client.requests import check_batch, text_array
 from serving.client.results import (
     Candidates,
@@ -31,16 +21,11 @@ from serving.client.results import (
     Recommendations,
     ScoredItem,
     UserEmbedding,
-    VersionStatus,
 )
-from serving.client.signature import SignatureInfo, parse_signatures
-from serving.proto import intentrec_serving_pb2 as pb
-from serving.tensors import TensorError, decode_tensor
-
-_Arrays = dict[str, NDArray[Any]]
+from serving.client.signature import SignatureInfo
 
 
-class IntentRecClient(AbstractContextManager["IntentRecClient"]):
+class IntentRecClient(ModelCaller):
     """Asks a served model for intents, recommendations and embeddings.
 
     Works with TensorFlow Serving and with `serving.local` alike, and imports no TensorFlow. One client may be
@@ -69,45 +54,6 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
         ...     print(client.recommend(history, k=5).items)
     """
 
-    def __init__(
-        self,
-        server: str,
-        model: str = "intentrec",
-        version: int | None = None,
-        version_label: str | None = None,
-        timeout_s: float = 10.0,
-        max_message_mb: float = 64.0,
-    ) -> None:
-        for name, text in (("server", server), ("model", model)):
-            if not isinstance(text, str) or not text:
-                raise InvalidInputError(f"{name} is {text!r}, so pass a non-empty text.")
-        if version is not None and version_label is not None:
-            raise InvalidInputError("Both version and version_label are given, so pass one of them.")
-        if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 0):
-            raise InvalidInputError(f"version is {version!r}, so pass a whole number from 0 on.")
-        for name, number in (("timeout_s", timeout_s), ("max_message_mb", max_message_mb)):
-            if not isinstance(number, (int, float)) or not math.isfinite(number) or number <= 0:
-                raise InvalidInputError(f"{name} is {number!r}, so pass a number above 0.")
-        self.server = server
-        self.model = model
-        self.version = version
-        self.version_label = version_label
-        self.timeout_s = float(timeout_s)
-        self._channel = ServingChannel(server, min(int(max_message_mb * 2**20), 2**31 - 1))
-        self._signatures: dict[str, SignatureInfo] | None = None
-        self._metadata_version = -1
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection; later calls raise."""
-        self._channel.close()
-
-    # ---- questions ------------------------------------------------------------------------------------
-
     def intent(self, history: Sequence[Any], request_time: int | None = None) -> IntentPrediction:
         """Predict what one user is about to do.
 
@@ -124,7 +70,7 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
         self, histories: Sequence[Sequence[Any]], request_time: int | None = None
     ) -> tuple[IntentPrediction, ...]:
         """`intent` for several users in one call; answers in the order of `histories`."""
-        answer = self._ask("intent", histories, request_time)
+        answer = self.ask("intent", histories, request_time)
         return read_intents(*answer) if answer else ()
 
     def recommend(
@@ -168,7 +114,7 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
         check_batch(histories)
         exclude = text_array("exclude", excludes, len(histories))
 
-        def extra(signature: SignatureInfo) -> _Arrays:
+        def extra(signature: SignatureInfo) -> Arrays:
             info = signature.outputs.get("item_id")
             largest = info.shape[-1] if info and info.shape else None
             if largest is not None and k > largest:
@@ -178,7 +124,7 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
                 )
             return {"exclude_item_id": exclude}
 
-        answer = self._ask("item", histories, request_time, extra)
+        answer = self.ask("item", histories, request_time, extra)
         return read_recommendations(*answer, k=int(k)) if answer else ()
 
     def retrieve(
@@ -203,7 +149,7 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
             "interest": text_array("interests", [interests], 1),
             "exclude_item_id": text_array("exclude", [exclude], 1),
         }
-        answer = self._ask("retrieve", [history], request_time, lambda _: arrays)
+        answer = self.ask("retrieve", [history], request_time, lambda _: arrays)
         assert answer is not None
         return read_candidates(*answer)[0]
 
@@ -238,83 +184,14 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
         self, histories: Sequence[Sequence[Any]], request_time: int | None = None
     ) -> tuple[UserEmbedding, ...]:
         """`embed` for several users in one call; answers in the order of `histories`."""
-        answer = self._ask("embed", histories, request_time)
+        answer = self.ask("embed", histories, request_time)
         return read_embeddings(*answer) if answer else ()
-
-    def predict(self, signature: str, arrays: Mapping[str, Any]) -> _Arrays:
-        """The raw door: run any signature on arrays as they are, after checking names, dtypes and shapes.
-
-        Args:
-            signature: e.g. `"intent"`; `""` means `"serving_default"`.
-            arrays: One array-like for each input of the signature.
-
-        Returns:
-            The outputs by name; strings as `bytes` in object arrays.
-
-        Raises:
-            IntentRecError: one of its subclasses, with one sentence.
-        """
-        return self._run(signature or "serving_default", lambda _: arrays)[0]
-
-    # ---- the server -----------------------------------------------------------------------------------
-
-    def event_columns(self, signature: str = "intent") -> dict[str, str]:
-        """The keys an event may have for a signature, with their types: `{"item_id": "string", ...}`."""
-        info = self._signature(signature, self._fetch_signatures())
-        return {name: tensor.type_name for name, tensor in info.event_columns.items()}
-
-    def status(self) -> tuple[VersionStatus, ...]:
-        """The states of the model's versions on the server, newest first.
-
-        Raises:
-            IntentRecError: the server is away, or does not know the model or version.
-        """
-        return self._status(self.timeout_s)
-
-    def wait_until_ready(self, timeout_s: float = 60.0) -> int:
-        """Wait until a version is AVAILABLE and return its number (the newest, if several are).
-
-        Args:
-            timeout_s: How long to wait, in seconds.
-
-        Raises:
-            ServerUnavailableError: none became available in time; the message says why.
-        """
-        deadline = time.monotonic() + timeout_s
-        pause = 0.05
-        while True:
-            try:
-                states = self._status(min(self.timeout_s, max(deadline - time.monotonic(), 1.0)))
-                ready = [entry.version for entry in states if entry.state == "AVAILABLE"]
-                if ready:
-                    return ready[0]
-                reason = ", ".join(f"version {s.version} is {s.state} {s.error}".strip() for s in states)
-            except (ServerUnavailableError, ModelNotFoundError, TimeoutError) as error:
-                reason = str(error)
-            if time.monotonic() + pause > deadline:
-                raise ServerUnavailableError(
-                    f"{self._where('No version')} became available within {timeout_s:g} s, so look at the "
-                    f"server's log ({(reason or 'it has No version').rstrip('.')})."
-                )
-            time.sleep(pause)
-            pause = min(2 * pause, 1.0)
-
-    # ---- how --------------------------------------------------------------------------------------------
-
-    def _status(self, timeout_s: float) -> tuple[VersionStatus, ...]:
-        request = pb.GetModelStatusRequest(model_spec=self._model_spec())
-        response = self._channel.status(request, timeout_s, self._where("the status"))
-        found = [
-            VersionStatus(entry.version, _state_name(entry.state), entry.status.error_message)
-            for entry in response.model_version_status
-        ]
-        return tuple(sorted(found, key=lambda entry: -entry.version))
 
     def _rank(
         self, history: Sequence[Any], candidates: Iterable[str], request_time: int | None
     ) -> tuple[tuple[ScoredItem, ...], int]:
         array = text_array("candidates", [candidates], 1)
-        answer = self._ask("rank", [history], request_time, lambda _: {"candidate_item_id": array})
+        answer = self.ask("rank", [history], request_time, lambda _: {"candidate_item_id": array})
         assert answer is not None
         return read_ranking(*answer, array)[0], answer[1]
 
@@ -332,109 +209,7 @@ class IntentRecClient(AbstractContextManager["IntentRecClient"]):
         ranked, version = self._rank(history, [item.item_id for item in found.items], moment)
         return Recommendations(ranked[:k], version)
 
-    def _ask(
-        self,
-        name: str,
-        histories: Sequence[Any],
-        request_time: int | None,
-        extra: Callable[[SignatureInfo], _Arrays] = lambda _: {},
-    ) -> tuple[_Arrays, int] | None:
-        """Run a history signature; `None` for a batch of nobody."""
-        check_batch(histories)
-        if not histories:
-            return None
-        now = check_time("request_time", int(time.time()) if request_time is None else request_time)
-
-        def build(signature: SignatureInfo) -> _Arrays:
-            arrays = encode_histories(signature, histories)
-            arrays["request_time"] = np.full(len(histories), now, dtype=np.int64)
-            arrays.update(extra(signature))
-            unknown = sorted(set(signature.inputs) ^ set(arrays))
-            if unknown:
-                raise SignatureError(
-                    f"Signature {name!r} of model {self.model!r} differs from what this client fills in by "
-                    f"the inputs {unknown}, so use predict() or a client of the model's version."
-                )
-            return arrays
-
-        outputs, version = self._run(name, build)
-        if any(array.shape[:1] != (len(histories),) for array in outputs.values()):
-            raise ServerError(
-                f"Version {version} answered {self._where(f'signature {name!r}')} with other than one row "
-                f"for each of {len(histories)} histories, so export the model again."
-            )
-        return outputs, version
-
-    def _run(self, name: str, build: Callable[[SignatureInfo], Mapping[str, Any]]) -> tuple[_Arrays, int]:
-        """Build, send and read one call; once more if a new model version changed the signature meanwhile."""
-        known = self._fetch_signatures()
-        try:
-            return self._send(self._signature(name, known), build)
-        except (InvalidInputError, SignatureError) as problem:
-            try:
-                fresh = self._fetch_signatures(again=True)
-            except IntentRecError:
-                raise problem from None
-            if fresh == known:
-                raise
-        return self._send(self._signature(name, fresh), build)
-
-    def _send(
-        self, signature: SignatureInfo, build: Callable[[SignatureInfo], Mapping[str, Any]]
-    ) -> tuple[_Arrays, int]:
-        request = pb.PredictRequest(
-            model_spec=self._model_spec(signature.name), inputs=signature.encode(build(signature))
-        )
-        where = self._where(f"signature {signature.name!r}")
-        response = self._channel.predict(request, self.timeout_s, where)
-        version = response.model_spec.version.value
-        if version > self._metadata_version:
-            self._signatures = None
-        try:
-            return {name: decode_tensor(tensor) for name, tensor in response.outputs.items()}, version
-        except TensorError as error:
-            raise ServerError(f"The answer of {where} cannot be read: {error}") from None
-
-    def _fetch_signatures(self, again: bool = False) -> dict[str, SignatureInfo]:
-        known = self._signatures
-        if known is not None and not again:
-            return known
-        request = pb.GetModelMetadataRequest(model_spec=self._model_spec(), metadata_field=["signature_def"])
-        response = self._channel.metadata(request, self.timeout_s, self._where("the metadata"))
-        signatures = parse_signatures(response)
-        self._metadata_version = response.model_spec.version.value
-        self._signatures = signatures
-        return signatures
-
-    def _signature(self, name: str, signatures: Mapping[str, SignatureInfo]) -> SignatureInfo:
-        if name not in signatures:
-            raise SignatureError(
-                f"Model {self.model!r} at {self.server} has no signature {name!r}, so use one of "
-                f"{', '.join(sorted(signatures)) or 'none'} or export it with that signature."
-            )
-        return signatures[name]
-
-    def _model_spec(self, signature: str = "") -> pb.ModelSpec:
-        spec = pb.ModelSpec(name=self.model, signature_name=signature)
-        if self.version is not None:
-            spec.version.value = self.version
-        elif self.version_label is not None:
-            spec.version_label = self.version_label
-        return spec
-
-    def _where(self, what: str) -> str:
-        version = "" if self.version is None else f" version {self.version}"
-        label = "" if self.version_label is None else f" labelled {self.version_label!r}"
-        return f"{what} of model {self.model!r}{version}{label} at {self.server}"
-
 
 def _check_k(k: Any) -> None:
     if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
         raise InvalidInputError(f"k is {shown(k)}, so pass a whole number from 1 on.")
-
-
-def _state_name(state: int) -> str:
-    try:
-        return pb.ModelVersionStatus.State.Name(state)  # type: ignore[arg-type]
-    except ValueError:
-        return f"state {state}"

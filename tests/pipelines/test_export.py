@@ -19,7 +19,7 @@ from pipelines.run_folder import RunFolder
 @pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """An export that writes a file instead of a model."""
-    monkeypatch.setattr(module, "save_model", lambda model, path, top_k: (path / "saved_model.pb").touch())
+    monkeypatch.setattr(module, "save_model", lambda model, path, top_k, retriever: (path / "saved_model.pb").touch())
 
 
 def test_what_is_in_it(exported: Path, trained: RunFolder):
@@ -75,7 +75,7 @@ KILLED = """
 import os, signal, sys
 from pipelines import export as module
 from pipelines.run_folder import RunFolder
-def die(model, path, top_k):
+def die(model, path, top_k, retriever):
     (path / "saved_model.pb").write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 module.save_model = die

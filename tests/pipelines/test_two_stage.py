@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-import tensorflow as tf
 
 from intentrec_tf.models import NextItemModel
 from pipelines.config import RunConfig
 from pipelines.declared import declared_topics
 from pipelines.evaluate import evaluate
+from pipelines.item_index import build_index
 from pipelines.main import main
 from pipelines.prepare import PrepareConfig, prepare
 from pipelines.prepared import PreparedData
@@ -22,6 +22,10 @@ from pipelines.run_folder import RunFolder
 from pipelines.split import TEST
 from pipelines.train import train
 from pipelines.two_stage import evaluate_two_stages, make_retriever
+from serving.candidates import ExactIndex, IndexConfig, open_index
+from serving.client import IntentRecClient, InvalidInputError, ServerError
+from serving.index_retriever import IndexRetriever
+from serving.local import LocalServer
 
 GENRES = ("new", "old", "red")
 
@@ -175,33 +179,117 @@ def test_runs_of_other_data_do_not_mix(
     assert not Path("nowhere").exists()
 
 
-def test_the_export_answers(runs: dict[str, RunFolder], data: PreparedData, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def model(runs: dict[str, RunFolder], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Base path of an export with candidates of both kinds."""
+    base = tmp_path_factory.mktemp("export") / "model"
     words = ["--implicit", str(runs["dcm"].folder), "--explicit", str(runs["conditional"].folder)]
-    words += ["--candidates", "7", "--out", str(tmp_path / "model")]
-    assert main(["export", "--run", str(runs["rank"].folder), *words]) == 0
-    version = next((tmp_path / "model").iterdir())
-    info = json.loads((version / "intentrec.json").read_text(encoding="utf-8"))
-    assert (info["retrieval"]["candidates"], info["retrieval"]["implicit"]["interests"]) == (7, "dcm")
-    loaded = tf.saved_model.load(str(version))
-    assert {"intent", "item", "rank", "retrieve", "embed"} < set(loaded.signatures)
+    assert main(["export", "--run", str(runs["rank"].folder), *words, "--candidates", "7", "--out", str(base)]) == 0
+    return base
+
+
+@pytest.fixture(scope="module")
+def client(model: Path) -> Iterator[IntentRecClient]:
+    """Of a server of that export."""
+    with LocalServer(model) as server, IntentRecClient(server.address) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def history(data: PreparedData) -> list[dict[str, Any]]:
+    """Of a user with eight events and more."""
     sizes = data.events.groupby("user_id").size()
-    user = data.events[data.events["user_id"] == sizes[sizes >= 8].index[0]].tail(8)
-    raw: dict[str, Any] = {
-        "item_id": tf.constant([user["item_id"].tolist()]),
-        "timestamp": tf.constant([user["timestamp"].tolist()], tf.int64),
-        "action": tf.constant([user["action"].tolist()]),
-        "seconds": tf.constant([user["seconds"].tolist()], tf.float32),
-        "places": tf.constant([user["places"].tolist()]),
-        "request_time": tf.constant([int(user["timestamp"].iloc[-1]) + 60], tf.int64),
-    }
-    found = loaded.signatures["retrieve"](
-        **raw, interest=tf.constant([["red", "old"]]), exclude_item_id=tf.constant([["i3"]])
-    )
-    items = found["item_id"].numpy()[0].tolist()
+    events = data.events[data.events["user_id"] == sizes[sizes >= 8].index[0]].tail(8)
+    names = {"item_id", "timestamp", "action", "seconds", "places"}
+    return [{name: row[name] for name in names} for row in events.to_dict("records")]
+
+
+def test_the_export_says_what_it_holds(model: Path, runs: dict[str, RunFolder]) -> None:
+    version = next(path for path in model.iterdir() if path.name.isdecimal())
+    info = json.loads((version / "intentrec.json").read_text(encoding="utf-8"))["retrieval"]
+    assert (info["candidates"], info["implicit"]["interests"]) == (7, "dcm")
+    assert info["versions"] == [runs["dcm"].version(), runs["conditional"].version()]
+
+
+def test_two_stages_over_the_wire(client: IntentRecClient, history: list[dict[str, Any]]) -> None:
+    found = client.retrieve(history, interests=["red", "old"], exclude=["i3"], request_time=1_800_000_000)
+    items = [item.item_id for item in found.items]
     assert len(set(items)) == 7
-    assert b"i3" not in items
-    assert {b"red", b"old"} <= set(found["source"].numpy()[0].tolist())
-    scores = loaded.signatures["rank"](**raw, candidate_item_id=found["item_id"])["score"].numpy()
-    assert scores.shape == (1, 7)
-    assert (scores > 0).all()
-    assert scores.sum() < 1 + 1e-5
+    assert "i3" not in items
+    assert {"red", "old"} < {item.source for item in found.items}
+    ranked = client.rank(history, items, request_time=1_800_000_000)
+    assert {item.item_id for item in ranked} == set(items)
+    assert all(item.score > 0 for item in ranked)
+    both = client.recommend(history, 3, ["i3"], request_time=1_800_000_000, two_stage=True, interests=["red", "old"])
+    assert both.items == ranked[:3]
+
+
+@pytest.mark.parametrize("kind", ["exact", "faiss", "milvus"])
+def test_an_index_outside_the_model_finds_the_same(
+    kind: str,
+    runs: dict[str, RunFolder],
+    client: IntentRecClient,
+    history: list[dict[str, Any]],
+    tmp_path: Path,
+) -> None:
+    made = {}
+    for name in ("dcm", "conditional"):
+        out = str(tmp_path / (f"{name}.db" if kind == "milvus" else name))
+        with build_index(runs[name], kind, out) as built:
+            assert len(built) == 20
+        place = {"uri": out} if kind == "milvus" else {"folder": out}
+        made[name] = open_index(IndexConfig(kind=kind, **place), 8, runs[name].version())
+    versions = (runs["dcm"].version(), runs["conditional"].version())
+    outside = IndexRetriever(client, made["dcm"], made["conditional"], total=7, versions=versions)
+    expected = client.retrieve(history, exclude=["i3"], request_time=1_800_000_000)
+    found = outside.retrieve(history, exclude=["i3"], request_time=1_800_000_000)
+    assert [(item.item_id, item.source) for item in found.items] == [(i.item_id, i.source) for i in expected.items]
+    assert [item.score for item in found.items] == pytest.approx([item.score for item in expected.items], abs=1e-4)
+    assert found.mass == pytest.approx(expected.mass, abs=1e-5)
+    topics = outside.retrieve(history, interests=["red", "never heard of"], request_time=1_800_000_000)
+    assert "red" in {item.source for item in topics.items}
+    assert "never heard of" not in {item.source for item in topics.items}
+    assert len(topics.items) == 7
+    nobody = outside.retrieve([], request_time=1_800_000_000)
+    assert {item.source for item in nobody.items} == {"0"}
+    for index in made.values():
+        index.close()
+
+
+def test_the_command_makes_an_index(
+    runs: dict[str, RunFolder], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "index"
+    assert main(["index", "--run", str(runs["dcm"].folder), "--out", str(out)]) == 0
+    assert f"20 items of version {runs['dcm'].version()} in {out}" in capsys.readouterr().out
+    assert len(ExactIndex.open(out, runs["dcm"].version())) == 20
+
+
+def test_an_index_of_another_run_is_refused(
+    runs: dict[str, RunFolder], client: IntentRecClient, history: list[dict[str, Any]]
+) -> None:
+    outside = IndexRetriever(client, ExactIndex(8), versions=("0123456789abcdef", ""))
+    with pytest.raises(ServerError, match="and the index holds 0123456789abcdef, so build the index again"):
+        outside.retrieve(history)
+    assert IndexRetriever(client, ExactIndex(8)).retrieve(history).items == ()
+    for options in ({"total": 0}, {"explicit_share": 2.0}):
+        with pytest.raises(InvalidInputError):
+            IndexRetriever(client, ExactIndex(8), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "out", "words"),
+    [
+        ("rank", "x", "is no retrieval run"),
+        ("dcm", "/proc/nowhere/x", "/proc/nowhere"),
+        ("none", "x", "holds no training"),
+    ],
+)
+def test_an_index_that_cannot_be_made(
+    name: str, out: str, words: str, runs: dict[str, RunFolder], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = out if out.startswith("/") else str(tmp_path / out)
+    assert main(["index", "--run", str(runs["dcm"].folder.parent / name), "--out", place]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert len(error.strip().splitlines()) == 1

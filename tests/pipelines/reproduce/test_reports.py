@@ -14,7 +14,7 @@ from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.reports import robustness_report, shift_report
 from pipelines.reproduce.robustness import REPLACEMENTS
 from pipelines.reproduce.runs import Places
-from pipelines.reproduce.systems import AUXILIARY
+from pipelines.reproduce.systems import AUXILIARY, V2_AUXILIARY
 from pipelines.run_folder import RunFolder
 
 
@@ -50,7 +50,7 @@ def test_robustness(setting: Setting, places: Places, laboratory: Any, tmp_path:
 
 def test_shift(setting: Setting, places: Places, laboratory: Any, tmp_path: Path):
     text = shift_report(setting, [0], places, tmp_path / "results", quiet)
-    rows = ["V0", "V1", "V2", "V3, 1 week", "V3, 1 month", AUXILIARY, "V3, 1 hour", "V3, 1 day"]
+    rows = ["V0", "V1", "V2", "V3, 1 week", "V3, 1 month", V2_AUXILIARY, AUXILIARY, "V3, 1 hour", "V3, 1 day"]
     assert len(laboratory.trained) == len(rows)
     shown = [line.split(" | ")[0].strip("| ") for line in text.splitlines() if line.startswith("| V")]
     assert shown == rows

@@ -1,0 +1,120 @@
+"""Candidates by a search outside the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.candidates import CandidateIndex, merge_candidates, split_budget
+from serving.client import Candidate, Candidates, IntentRecClient, InvalidInputError, ServerError
+from serving.client.requests import text_array
+
+USUAL_SHARE = 5 / 12
+
+
+class IndexRetriever:
+    """Asks the served model for a user's queries and an index for the items near them.
+
+    Budgets and merging are those of the `retrieve` signature; with exact indexes so are the answers, but for the topic
+    guardrail, for which an index would have to know the items' topics.
+
+    Args:
+        client: Of a model exported with candidates.
+        implicit: Index of the implicit model's item vectors.
+        explicit: Index of the explicit model's; None asks for no topics.
+        total: Candidates in all.
+        explicit_share: Of the candidates, for declared topics.
+        versions: What the vectors in the two indexes come from (`intentrec index` prints it); a model of other
+            vectors is refused. Empty texts are not compared.
+
+    Raises:
+        InvalidInputError: an option makes no sense.
+    """
+
+    def __init__(
+        self,
+        client: IntentRecClient,
+        implicit: CandidateIndex,
+        explicit: CandidateIndex | None = None,
+        total: int = 500,
+        explicit_share: float = USUAL_SHARE,
+        versions: tuple[str, str] = ("", ""),
+    ) -> None:
+        if not isinstance(total, (int, np.integer)) or isinstance(total, bool) or total < 1:
+            raise InvalidInputError(f"total is {total!r}, so pass a whole number from 1 on.")
+        if not 0 <= explicit_share <= 1:
+            raise InvalidInputError(f"explicit_share is {explicit_share!r}, so pass a number from 0 to 1.")
+        self._client = client
+        self._implicit = implicit
+        self._explicit = explicit
+        self._total = int(total)
+        self._explicit_share = explicit_share
+        self._versions = versions
+
+    def retrieve(
+        self,
+        history: Sequence[Any],
+        interests: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        request_time: int | None = None,
+    ) -> Candidates:
+        """Candidates for one user.
+
+        Args:
+            history: The user's events; may be empty.
+            interests: Topics the user declared; those the model does not know are passed over.
+            exclude: Ids of items that are no candidates, seen ones among them where they may not come again.
+            request_time: The moment of the question in unix seconds. Default: now.
+
+        Raises:
+            IntentRecError: the server cannot answer.
+            CandidateError: an index cannot.
+        """
+        asked = text_array("interests", [interests], 1)
+        never = set(text_array("exclude", [exclude], 1)[0]) - {""}
+        answer = self._client.ask("query", [history], request_time, lambda _: {"interest": asked})
+        assert answer is not None
+        outputs, version = answer
+        queries, valid, mass = (_output(outputs, name, version)[0] for name in ("query", "valid", "mass"))
+        self._check_versions(outputs, version)
+        valid = valid.astype(bool)
+        count = len(mass)
+        depth = self._total + len(never)
+        names: NDArray[Any] = np.full((len(valid), depth), "", object)
+        scores = np.zeros((len(valid), depth), np.float32)
+        for index, here in ((self._implicit, slice(0, count)), (self._explicit, slice(count, len(valid)))):
+            places = np.flatnonzero(valid[here]) + here.start
+            if index is None:
+                valid[here] = False
+            elif len(places):
+                found = index.search(queries[places], depth)
+                names[places], scores[places] = found.item_ids, np.where(found.item_ids == "", 0, found.scores)
+        topics = np.flatnonzero(valid[count:]) + count
+        rows = np.r_[np.arange(count), topics]
+        share = self._explicit_share
+        budgets = split_budget(self._total, mass, valid[:count], len(topics), share)
+        merged = merge_candidates(names[rows], scores[rows], budgets, self._total, never)
+        sources = [str(row) if row < count else str(asked[0][row - count]) for row in rows]
+        items = (
+            Candidate(str(item), float(score), sources[source])
+            for item, score, source in zip(merged.item_ids, merged.scores, merged.sources, strict=True)
+        )
+        return Candidates(tuple(items), tuple(map(float, mass)), version)
+
+    def _check_versions(self, outputs: dict[str, NDArray[Any]], version: int) -> None:
+        served = [value.decode() for value in _output(outputs, "version", version)[0]]
+        for kind, ours, theirs in zip(("implicit", "explicit"), self._versions, served, strict=True):
+            if ours and ours != theirs:
+                raise ServerError(
+                    f"Version {version} asks for {kind} item vectors {theirs or 'of no name'} and the index holds "
+                    f"{ours}, so build the index again from the exported run."
+                )
+
+
+def _output(outputs: dict[str, NDArray[Any]], name: str, version: int) -> NDArray[Any]:
+    if name not in outputs or outputs[name].ndim < 2:
+        raise ServerError(f"Version {version}'s signature 'query' returned no {name!r}, so export the model again.")
+    return outputs[name]
