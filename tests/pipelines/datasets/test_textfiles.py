@@ -148,7 +148,7 @@ def test_gz_name_without_gzip_content(tmp_path) -> None:
         read_file(path)
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\n", gzip.compress(b"")])
+@pytest.mark.parametrize("data", [b"", b"\n\n", gzip.compress(b"", mtime=0)])
 def test_empty_file(tmp_path, data: bytes) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(data)
