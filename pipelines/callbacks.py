@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tensorflow as tf
 
 from pipelines.validate import DataError
 from serving.atomic import atomic_text
+
+History = Sequence[dict[str, float]]
 
 
 class FiniteLoss(tf.keras.callbacks.Callback):
@@ -33,13 +35,15 @@ class RankingValidation(tf.keras.callbacks.Callback):
     Args:
         evaluate: returns ``{"ndcg@10": ..., "hr@10": ...}`` for the current weights.
         every: epochs between validations.
+        past: records of the epochs before an interruption.
     """
 
-    def __init__(self, evaluate: Callable[[], dict[str, float]], every: int = 1) -> None:
+    def __init__(self, evaluate: Callable[[], dict[str, float]], every: int = 1, past: History = ()) -> None:
         super().__init__()
         self.evaluate = evaluate
         self.every = every
-        self._last: dict[str, float] = {}
+        newest = past[-1] if past else {}
+        self._last = {name: value for name, value in newest.items() if name.startswith("val_")}
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0 or not self._last:
@@ -47,35 +51,42 @@ class RankingValidation(tf.keras.callbacks.Callback):
         logs.update(self._last)
 
 
-class ResumableEarlyStopping(tf.keras.callbacks.EarlyStopping):
-    """Keras' early stopping whose best value, best weights and patience count are kept on disk.
+class ResumableEarlyStopping(tf.keras.callbacks.Callback):
+    """Keep the weights of the best epoch, and stop when none has been better for a while.
 
     Args:
-        folder: holds ``best.weights.h5`` and ``early_stopping.json``.
+        weights: file of the best weights.
         patience: epochs without a better value.
         monitor: name of the value in the logs, the higher the better.
+        past: records of the epochs before an interruption; they count.
     """
 
-    def __init__(self, folder: Path, patience: int, monitor: str = "val_ndcg@10") -> None:
-        super().__init__(monitor=monitor, mode="max", patience=patience)
-        self.weights_file = folder / "best.weights.h5"
-        self._state_file = folder / "early_stopping.json"
+    def __init__(self, weights: Path, patience: int, monitor: str = "val_ndcg@10", past: History = ()) -> None:
+        super().__init__()
+        self.weights = weights
+        self.patience = patience
+        self.monitor = monitor
+        self._best, self._wait = -math.inf, 0
+        for record in past:
+            self._is_best(record[monitor])
 
-    def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
-        if self._state_file.is_file():
-            state = json.loads(self._state_file.read_text(encoding="utf-8"))
-            self.best, self.wait, self.best_epoch = state["best"], state["wait"], state["best_epoch"]
+    @property
+    def stopped(self) -> bool:
+        """Whether patience has run out."""
+        return self._wait >= self.patience
 
     def on_epoch_end(self, epoch, logs=None):
-        previous = self.best
-        super().on_epoch_end(epoch, logs)
-        if self.best != previous:
-            temporary = self.weights_file.with_name("next.weights.h5")
+        if self._is_best(float(logs[self.monitor])):
+            temporary = self.weights.with_name("next.weights.h5")
             self.model.save_weights(temporary)
-            temporary.replace(self.weights_file)
-        state = {"best": float(self.best), "wait": self.wait, "best_epoch": self.best_epoch}
-        atomic_text(self._state_file, json.dumps({**state, "stopped": self.model.stop_training}))
+            temporary.replace(self.weights)
+        if self.stopped:
+            self.model.stop_training = True
+
+    def _is_best(self, value: float) -> bool:
+        better = value > self._best
+        self._best, self._wait = (value, 0) if better else (self._best, self._wait + 1)
+        return better
 
 
 class EpochLog(tf.keras.callbacks.Callback):

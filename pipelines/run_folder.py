@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
+import tensorflow as tf
+
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.models import NextItemModel, build_model
 from intentrec_tf.retrieval import RetrievalModel
@@ -130,6 +132,13 @@ class RunFolder:
         """
         if self.read()[0].fingerprint != other.read()[0].fingerprint:
             raise DataError(f"{other.folder}: was trained on other data than {self.folder}; train both on the same.")
+
+    def backed_up_epochs(self) -> int:
+        """Epochs that a fit which goes on from the backup has behind it."""
+        checkpoint = tf.train.latest_checkpoint(str(self.backup / "chief"))
+        if checkpoint is None:
+            return 0
+        return int(tf.train.load_variable(checkpoint, "ckpt_saved_epoch/.ATTRIBUTES/VARIABLE_VALUE")) + 1
 
     def version(self) -> str:
         """Names the trained weights: equal for equal ones; 16 hexadecimal digits.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -49,11 +48,12 @@ def train(
     except ValueError as error:  # a configuration that does not fit itself or the schema
         raise DataError(f"the model cannot be built: {str(error).splitlines()[0]}; change the configuration.") from None
     run.begin(prepared, config)
-    if _finished(run, training):
+    if _finished(run, config):
         say(f"{run.folder}: already trained; nothing to do.")
         run.load_weights(model)
         return model
-    done = len(read_history(run.history))
+    done = run.backed_up_epochs()
+    past = read_history(run.history)[:done]  # what came after the backup runs again
     if done:
         say(f"{run.folder}: resuming after epoch {done}")
     batches = _training_batches(prepared, config)
@@ -81,8 +81,8 @@ def train(
     bar = BatchProgress(steps)
     ours = [
         FiniteLoss(),
-        RankingValidation(lambda: validation_metrics(step, held_out), training.validate_every),
-        ResumableEarlyStopping(run.folder, training.patience, config.monitor),
+        RankingValidation(lambda: validation_metrics(step, held_out), training.validate_every, past),
+        ResumableEarlyStopping(run.weights, training.patience, config.monitor, past),
         tf.keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False, profile_batch=0),
         EpochLog(run.history, training.epochs, say),
         bar,
@@ -90,7 +90,8 @@ def train(
         tf.keras.callbacks.BackupAndRestore(str(run.backup)),
     ]
     # Another order packs into a row more or less; Keras would end the fit where an epoch runs out of batches.
-    endless = batches.repeat()
+    # A resumed run skips what it has had, so that it ends bit for bit where it would have without the interruption.
+    endless = batches.repeat().skip(done * steps)
     try:
         model.fit(endless, steps_per_epoch=steps, epochs=training.epochs, callbacks=ours, verbose=0)
     finally:
@@ -109,12 +110,10 @@ def _training_batches(prepared: PreparedData, config: RunConfig) -> tf.data.Data
     return training_batches(prepared, training.rows_per_batch, training.row_length, training.seed, training.history)
 
 
-def _finished(run: RunFolder, training: TrainingConfig) -> bool:
+def _finished(run: RunFolder, config: RunConfig) -> bool:
     history = read_history(run.history)
-    if not history or not run.weights.is_file():
-        return False
-    stopped = json.loads((run.folder / "early_stopping.json").read_text(encoding="utf-8"))["stopped"]
-    return stopped or len(history) >= training.epochs
+    stopped = ResumableEarlyStopping(run.weights, config.training.patience, config.monitor, history).stopped
+    return run.weights.is_file() and (stopped or len(history) >= config.training.epochs)
 
 
 def optimizer_of(training: TrainingConfig, steps: int) -> tf.keras.optimizers.Optimizer:

@@ -184,9 +184,9 @@ class LocalServer:
         Args:
             grace_s: Seconds to wait before the rest are cancelled.
         """
-        self._health.drain()
         if self._rest is not None:
-            self._rest.drain()
+            self._rest.drain()  # before watchers of the health service hear of it, who then know that it is so
+        self._health.drain()
         stopped = None if self._server is None else self._server.stop(grace_s)
         if self._rest is not None:
             self._rest.stop(grace_s)
