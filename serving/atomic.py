@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _HERE = -100  # AT_FDCWD
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
@@ -22,10 +21,10 @@ _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 def atomic_directory(target: Path) -> Iterator[Path]:
     """A temporary directory beside ``target`` that becomes ``target`` when the block ends without an error.
 
-    Everything is flushed to disk before the rename.  An existing ``target`` is replaced, and stays if that fails: in one
-    step where the system can exchange two directories (Linux, on most file systems), else in two, between which a
-    killed process leaves none; :func:`recover_directory` then brings the old one back.  After an error, nothing of the
-    temporary directory stays; what a killed process left of its own is removed by the next one.
+    Everything is flushed to disk before the rename.  An existing ``target`` is replaced, and stays if that fails: in
+    one step where the system can exchange two directories (Linux, on most file systems), else in two, between which
+    a killed process leaves none; :func:`recover_directory` then brings the old one back.  After an error, nothing of
+    the temporary directory stays; what a killed process left of its own is removed by the next one.
     """
     target = Path(os.path.abspath(target))
     target.parent.mkdir(parents=True, exist_ok=True)
