@@ -16,7 +16,7 @@ from intentrec_tf.schema import LABEL_SEPARATOR, CategoryIntent, DurationWeight,
 from intentrec_tf.vocabulary import Vocabulary
 from pipelines.derive import IntentRules, TrainingNumbers, label_events, learn_intents
 from pipelines.order_statistics import quantiles
-from pipelines.partitions import Partitions
+from pipelines.partitions import Partitions, merge_counts
 from pipelines.split import TRAIN, Split
 from pipelines.validate import DataError
 
@@ -245,11 +245,6 @@ class _Seen:
             else:
                 counts[feature.name] = value_counts(feature, training[feature.name])
         return counts, ranges
-
-
-def merge_counts(one: pd.Series | None, other: pd.Series) -> pd.Series:
-    """Sum of two counts by their index."""
-    return other if one is None else pd.concat([one, other]).groupby(level=0).sum()
 
 
 def _learn_values(

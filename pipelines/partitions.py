@@ -67,3 +67,8 @@ def in_order(events: pd.DataFrame) -> pd.DataFrame:
 def first_rows(events: pd.DataFrame) -> np.ndarray:
     """Place of the first event of each event's user in the log, int64 [events]."""
     return events.groupby("user_id", sort=False)[ROW].transform("min").to_numpy(np.int64)
+
+
+def merge_counts(one: pd.Series | None, other: pd.Series) -> pd.Series:
+    """Sum of two counts by their index."""
+    return other if one is None else pd.concat([one, other]).groupby(level=0).sum()

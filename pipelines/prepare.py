@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,17 @@ from intentrec_tf import __version__
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.schema import Schema
 from pipelines.datasets import registry
+from pipelines.datasets.parquetfiles import parquet_files
 from pipelines.prepared import FORMAT, MANIFEST, PreparedData, read_manifest
 from pipelines.sources import Source, whole_source
 from pipelines.spec_files import save_spec
 from pipelines.split import PARTS, SplitConfig, learn_split
+from pipelines.streaming import streamed_source
 from pipelines.validate import DataError
 from serving.atomic import atomic_directory, recover_directory
 
 ADAPTED = ("request_time", "exclude_seen")  # options that replace what the schema says
+TEMPORARY = "temporary"
 PATHS = ("raw", "events", "items", "interests", "schema_file")
 OUTPUTS = {
     *(MANIFEST, "schema.yaml", "spec.json", "catalogue.npz", "vocabulary", "sequences", "rejected.csv"),
@@ -88,27 +92,15 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
         raise DataError(f"{out}: exists and holds something else ({foreign}); name a new or empty folder with --out.")
     if (out / MANIFEST).is_file():
         say(f"{out}: input or options have changed; runs trained on the earlier data can no longer be evaluated.")
-    raw = registry.load(
-        config.dataset,
-        raw=config.raw,
-        events=config.events,
-        items=config.items,
-        interests=config.interests,
-        schema=config.schema_file,
-        seed=config.seed,
-        size=config.size,
-        max_reject_share=config.max_reject_share,
-        progress=say,
-    )
-    for line in (*raw.sources, *raw.report.summary()):
-        say(line)
-    source = whole_source(dataclasses.replace(raw, schema=_adapted(raw.schema, config)), config.min_interactions)
-    if source.dropped:
-        say(f"{source.dropped:,} events of items with fewer than {config.min_interactions} interactions left out")
-    from pipelines.encode import learn
-    from pipelines.writing import write_partitions
-
     with atomic_directory(out) as work:
+        source = _open(config, work / TEMPORARY, say)
+        for line in (*source.sources, *source.report.summary()):
+            say(line)
+        if source.dropped:
+            say(f"{source.dropped:,} events of items with fewer than {config.min_interactions} interactions left out")
+        from pipelines.encode import learn
+        from pipelines.writing import write_partitions
+
         split = learn_split(source.partitions, config.split)
         encoder = learn(source.partitions, source.items, source.schema, split)
         spec, statistics = write_partitions(source.partitions, encoder, split, work)
@@ -117,6 +109,7 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
         _write_frames(source, work)
         manifest = _manifest(config, source, spec, statistics)
         (work / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+        shutil.rmtree(work / TEMPORARY, ignore_errors=True)
     for line in statistics_lines(statistics):
         say(line)
     say(f"{out}: prepared (fingerprint {manifest['fingerprint'][:12]}).")
@@ -135,6 +128,33 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _open(config: PrepareConfig, work: Path, say: Callable[[str], None]) -> Source:
+    """The log: tables are streamed by way of the new folder ``work``, other data sets are read as a whole."""
+    files = {name: getattr(config, name) for name in ("raw", "events", "items", "interests")}
+    if config.dataset == "tables":
+        schema = registry.check_request("tables", config.schema_file, **files, size=config.size)
+        assert config.events is not None  # check_request
+        return streamed_source(
+            config.events,
+            _adapted(schema, config),
+            work,
+            items=config.items,
+            interests=config.interests,
+            max_reject_share=config.max_reject_share,
+            min_interactions=config.min_interactions,
+        )
+    raw = registry.load(
+        config.dataset,
+        **files,
+        schema=config.schema_file,
+        seed=config.seed,
+        size=config.size,
+        max_reject_share=config.max_reject_share,
+        progress=say,
+    )
+    return whole_source(dataclasses.replace(raw, schema=_adapted(raw.schema, config)), config.min_interactions)
+
+
 def _finished(config: PrepareConfig, out: Path) -> PreparedData | None:
     try:
         done = PreparedData(out)
@@ -143,6 +163,10 @@ def _finished(config: PrepareConfig, out: Path) -> PreparedData | None:
     if done.manifest["request"] != _request(config):
         return None
     if config.schema_file is None and done.manifest["schema"] != _packaged(config).to_dict():
+        return None
+    named = (config.events, config.items, config.interests)
+    now = {str(file.resolve()) for path in named if path for file in parquet_files(path)}
+    if not now <= set(done.manifest["inputs"]):  # a folder of Parquet files has got another one
         return None
     for path, digest in done.manifest["inputs"].items():
         if not Path(path).is_file() or _digest(Path(path)) != digest:
