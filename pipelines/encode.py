@@ -45,7 +45,7 @@ class Encoder:
             parts: split of every event, int8 [events].
         """
         spec, schema = self.spec, self.spec.schema
-        columns = {"item_id": spec.items.lookup(events["item_id"].tolist())}
+        columns = {"item_id": _lookup(spec.items, events["item_id"])}
         columns["timestamp"] = events["timestamp"].to_numpy(np.int64)
         columns["split"] = parts.astype(np.int64)
         columns["weight"] = duration_weights(events, schema.duration_weight, self.longest)
@@ -160,7 +160,7 @@ def encode_feature(
     assert vocabulary is not None
     values = column.fillna("")
     if feature.kind == "categorical":
-        return vocabulary.lookup(values.tolist()).astype(np.int32)
+        return _lookup(vocabulary, values).astype(np.int32)
     names, codes = np.unique(values.to_numpy(str), return_inverse=True)
     rows = [np.unique(vocabulary.lookup([label for label in name.split(LABEL_SEPARATOR) if label])) for name in names]
     width = width or max(1, max(map(len, rows), default=1))
@@ -168,6 +168,12 @@ def encode_feature(
     for i, row in enumerate(rows):
         table[i, : len(row)] = row
     return table[codes]
+
+
+def _lookup(vocabulary: Vocabulary, values: pd.Series) -> np.ndarray:
+    """Row of every value, int64 [n]; each distinct one is looked up once."""
+    codes, distinct = pd.factorize(values)
+    return vocabulary.lookup(distinct.tolist())[codes]
 
 
 def duration_weights(

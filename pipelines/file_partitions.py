@@ -39,7 +39,7 @@ class FilePartitions:
             yield function(i, pd.read_parquet(self.place(number), columns=wanted))
 
     def change(self, function: Callable[[int, pd.DataFrame], pd.DataFrame], what: str) -> None:
-        """Replace every partition by what ``function(number of its file, events)`` makes of it; an empty one goes."""
+        """See :class:`pipelines.partitions.Partitions`."""
         for number in track(self.numbers(), what, self.count):
             self.write(number, function(number, pd.read_parquet(self.place(number))))
 

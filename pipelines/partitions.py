@@ -38,6 +38,10 @@ class Partitions(Protocol):
         """
         ...
 
+    def change(self, function: Callable[[int, pd.DataFrame], pd.DataFrame], what: str) -> None:
+        """Replace every partition by what ``function(number of its place, events)`` makes of it; an empty one goes."""
+        ...
+
 
 class MemoryPartitions:
     """One partition that is in memory.
@@ -55,6 +59,10 @@ class MemoryPartitions:
         """See :class:`Partitions`."""
         for number in track([0], what, 1):
             yield function(number, self.events if columns is None else self.events[list(columns)])
+
+    def change(self, function: Callable[[int, pd.DataFrame], pd.DataFrame], what: str) -> None:
+        """See :class:`Partitions`."""
+        self.events = function(0, self.events)
 
 
 def in_order(events: pd.DataFrame) -> pd.DataFrame:

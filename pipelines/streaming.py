@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pipelines.datasets.parquetfiles import is_parquet, parquet_files
 from pipelines.datasets.tables import event_chunks, own_tables, read_interests, read_items
 from pipelines.derive import needs_popularity, popularity
 from pipelines.file_partitions import FilePartitions, by_hash, distribute
-from pipelines.partitions import POPULARITY, ROW, first_rows, in_order, merge_counts
+from pipelines.partitions import POPULARITY, ROW, first_rows, in_order
 from pipelines.progress import track
 from pipelines.sources import Source, nothing_left
 from pipelines.validate import ValidationReport
@@ -57,36 +58,85 @@ def streamed_source(
     read = distribute(track(pieces, "reading events", count), by_hash("user_id", count), count, work / "rows")
     partitions = FilePartitions(work / "events", count)
     partitions.folder.mkdir()
-    seen: dict[str, pd.Series] = {}
     for number in track(range(count), "sorting by user", count):
         frame = read(number)
-        if frame is None:
-            continue
-        part = ValidationReport(1.0)
-        clean = clean_log(frame.set_index(ROW), str(events), schema, part, pieces.floats, catalogue)
-        report.merge(part)
-        clean = in_order(clean.reset_index())
-        partitions.write(number, clean)
-        if len(clean):
-            counts = clean.groupby("item_id", sort=False)[ROW].agg(["size", "min"])
-            seen["size"] = merge_counts(seen.get("size"), counts["size"])
-            firsts = [seen["min"], counts["min"]] if "min" in seen else [counts["min"]]
-            seen["min"] = pd.concat(firsts).groupby(level=0).min()
+        if frame is not None:
+            clean, part = compare_rows(frame, str(events), schema, pieces.floats, catalogue)
+            report.merge(part)
+            partitions.write(number, clean)
     (work / "rows").rmdir()
     report.check(str(events))
-    if catalogue is None:
-        catalogue = bare_items(seen["min"].sort_values().index.to_series(), schema, str(events))
-    declared = read_interests(interests, schema, report, catalogue) if interests is not None else None
-    rare = seen["size"][seen["size"] < min_interactions]
-    if len(rare) == len(seen["size"]):
-        raise nothing_left(min_interactions)
-    if len(rare):
-        names = set(rare.index)
-        partitions.change(lambda _, frame: in_order(frame[~frame["item_id"].isin(names)]), "leaving out rare items")
+    names = own_tables(files)
+    found = tuple(file for path in files for file in parquet_files(path))
+    source = Source(partitions, pd.DataFrame(), schema, report, None, (names,), found, 0)
+    source = complete(source, catalogue, str(events), interests, min_interactions)
     if needs_popularity(schema):
         add_popularity(partitions, work)
-    read_files = tuple(file for path in files for file in parquet_files(path))
-    return Source(partitions, catalogue, schema, report, declared, (own_tables(files),), read_files, int(rare.sum()))
+    return source
+
+
+def compare_rows(
+    frame: pd.DataFrame, file: str, schema: Schema, floats: set[str], catalogue: pd.DataFrame | None
+) -> tuple[pd.DataFrame, ValidationReport]:
+    """The checks between rows, for all rows of some users.
+
+    Args:
+        frame: rows from :func:`pipelines.datasets.checks.clean_rows` and :data:`~pipelines.partitions.ROW`.
+
+    Returns:
+        A partition, and what was rejected.
+    """
+    report = ValidationReport(1.0)
+    rows = frame.set_index(ROW).sort_index()
+    return in_order(clean_log(rows, file, schema, report, floats, catalogue).reset_index()), report
+
+
+def complete(
+    source: Source, catalogue: pd.DataFrame | None, file: str, interests: str | Path | None, min_interactions: int
+) -> Source:
+    """Add catalogue and interests to a source, and leave rare items out.
+
+    Args:
+        source: its partitions hold every valid event.
+        catalogue: None makes one of the events' items.
+        file: name of the events for messages.
+
+    Raises:
+        DataError: there is no catalogue where one is needed, interests are unusable, or no event is left.
+    """
+    schema, partitions = source.schema, source.partitions
+    counts: pd.DataFrame | None = None
+    for part in partitions.each(_items, "counting items", ("item_id", ROW)):
+        counts = part if counts is None else pd.concat([counts, part]).groupby(level=0).agg(_AGGREGATES)
+    assert counts is not None  # the report was checked: there are events
+    if catalogue is None:
+        catalogue = bare_items(counts["first"].sort_values().index.to_series(), schema, file)
+    declared = read_interests(interests, schema, source.report, catalogue) if interests is not None else None
+    rare = counts["size"][counts["size"] < min_interactions]
+    if len(rare) == len(counts):
+        raise nothing_left(min_interactions)
+    if len(rare):
+        partitions.change(_Without(set(rare.index)), "leaving out rare items")
+    return dataclasses.replace(source, items=catalogue, interests=declared, dropped=int(rare.sum()))
+
+
+_AGGREGATES = {"size": "sum", "first": "min"}
+
+
+def _items(number: int, events: pd.DataFrame) -> pd.DataFrame:
+    """Events of every item and the row of the first, indexed by item."""
+    groups = events.groupby("item_id")[ROW]
+    return pd.DataFrame({"size": groups.size(), "first": groups.min()})
+
+
+class _Without:
+    """A partition without the events of some items."""
+
+    def __init__(self, items: set[str]) -> None:
+        self.items = items
+
+    def __call__(self, number: int, events: pd.DataFrame) -> pd.DataFrame:
+        return in_order(events[~events["item_id"].isin(self.items)])
 
 
 def partition_count(events: str | Path) -> int:
