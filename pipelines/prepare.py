@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +27,9 @@ from pipelines.split import PARTS, SplitConfig, learn_split
 from pipelines.streaming import streamed_source
 from pipelines.validate import DataError
 from serving.atomic import atomic_directory, recover_directory
+
+if TYPE_CHECKING:
+    from pipelines.spark import SparkEngine
 
 ADAPTED = ("request_time", "exclude_seen")  # options that replace what the schema says
 TEMPORARY = "temporary"
@@ -68,7 +71,9 @@ class PrepareConfig(BaseModel):
     exclude_seen: bool | None = None
 
 
-def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] = print) -> PreparedData:
+def prepare(
+    config: PrepareConfig, out: str | Path, say: Callable[[str], None] = print, spark: SparkEngine | None = None
+) -> PreparedData:
     """Prepare a data set into the folder ``out``, which appears whole or not at all.
 
     A second call with the same input and options changes nothing.
@@ -77,6 +82,7 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
         config: what and how.
         out: output folder.
         say: receives sentences for people (sources, counts, rejected rows).
+        spark: runs the passes over ``tables`` on Spark instead of in this process.
 
     Raises:
         DataError, SchemaError: the input cannot be used; one sentence.
@@ -93,7 +99,7 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
     if (out / MANIFEST).is_file():
         say(f"{out}: input or options have changed; runs trained on the earlier data can no longer be evaluated.")
     with atomic_directory(out) as work:
-        source = _open(config, work / TEMPORARY, say)
+        source = _open(config, work / TEMPORARY, say, spark)
         for line in (*source.sources, *source.report.summary()):
             say(line)
         if source.dropped:
@@ -128,21 +134,23 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _open(config: PrepareConfig, work: Path, say: Callable[[str], None]) -> Source:
-    """The log: tables are streamed by way of the new folder ``work``, other data sets are read as a whole."""
+def _open(config: PrepareConfig, work: Path, say: Callable[[str], None], spark: SparkEngine | None) -> Source:
+    """The log: tables are streamed by way of the new folder ``work`` or Spark, other data sets are read as a whole."""
     files = {name: getattr(config, name) for name in ("raw", "events", "items", "interests")}
     if config.dataset == "tables":
-        schema = registry.check_request("tables", config.schema_file, **files, size=config.size)
+        schema = _adapted(registry.check_request("tables", config.schema_file, **files, size=config.size), config)
         assert config.events is not None  # check_request
-        return streamed_source(
-            config.events,
-            _adapted(schema, config),
-            work,
-            items=config.items,
-            interests=config.interests,
-            max_reject_share=config.max_reject_share,
-            min_interactions=config.min_interactions,
-        )
+        options: dict[str, Any] = {
+            "items": config.items,
+            "interests": config.interests,
+            "max_reject_share": config.max_reject_share,
+            "min_interactions": config.min_interactions,
+        }
+        if spark:
+            return spark.open(config.events, schema, **options)
+        return streamed_source(config.events, schema, work, **options)
+    if spark:
+        raise DataError(f"'{config.dataset}' does not run on Spark, only 'tables' do; leave out --engine spark.")
     raw = registry.load(
         config.dataset,
         **files,
@@ -217,7 +225,7 @@ def _write_frames(source: Source, work: Path) -> None:
 
 
 def _manifest(config: PrepareConfig, source: Source, spec: DataSpec, statistics: dict[str, Any]) -> dict[str, Any]:
-    inputs = {str(path.resolve()): _digest(path) for path in source.files}
+    inputs = {str(path.resolve()): _digest(path) for path in source.files} | source.digests
     if config.schema_file:
         inputs[str(Path(config.schema_file).resolve())] = _digest(Path(config.schema_file))
     choices = config.model_dump(mode="json", exclude={*PATHS, *ADAPTED})  # the schema holds the last

@@ -153,12 +153,14 @@ def table_chunks(
     names: Sequence[str] | None = None,
     quoted: bool = True,
     optional: Sequence[str] = (),
+    skipped: int = 0,
 ) -> Iterator[pd.DataFrame]:
     """What :func:`parse_table` returns, in pieces of whole records, at least one (empty if there are no rows).
 
     Args:
         stream: the unpacked UTF-8 file.
-        size: bytes to read at a time; the rest as for :func:`parse_table`.
+        size: bytes to read at a time.
+        skipped: lines of the file that are left out after the header; the rest as for :func:`parse_table`.
     """
     pieces = _pieces(stream, file, size)
     piece = next(pieces, b"")
@@ -173,7 +175,7 @@ def table_chunks(
     wanted = list(dict.fromkeys([*columns, *(name for name in optional if name in header)]))
     table = _Table(file, report, header, separator, quoted)
     skip = 1 if names is None else 0
-    before = (mark, 0)
+    before = (mark, skipped)
     for data in itertools.chain([piece], pieces):
         if quoted and b'"' in data:  # a quoted field may go on in the next piece
             for frame in table.parse_carefully(itertools.chain([data], pieces), skip, before):
