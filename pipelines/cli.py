@@ -6,7 +6,7 @@ import json
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic
 import typer
@@ -23,6 +23,9 @@ from pipelines.serve_command import serve
 from pipelines.validate import DataError
 from serving.release.errors import ReleaseError
 
+if TYPE_CHECKING:
+    from pipelines.spark import SparkEngine
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -36,6 +39,13 @@ app.add_typer(reproduce, name="reproduce")
 app.add_typer(release, name="release")
 app.add_typer(retrieval)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+class Engine(str, Enum):
+    """What runs the passes over the log, on the command line."""
+
+    pandas = "pandas"
+    spark = "spark"
 
 
 class Split(str, Enum):
@@ -104,13 +114,19 @@ def data(
 `intentrec prepare tables --events log.csv --items items.csv --schema shop.yaml --out data/shop`
 
 `intentrec prepare simulated --seed 1 --out data/simulated`
+
+`intentrec prepare tables --engine spark --spark spark.master=local[2] --events log/ --schema shop.yaml --out data/shop`
+
+`intentrec prepare tables --engine spark --format jdbc --option url=jdbc:... --events log --schema x.yaml --out data/x`
 """
 )
 def prepare(
     dataset: Annotated[str, typer.Argument(help="Name from 'intentrec data'.")],
     out: Annotated[Path, typer.Option(help="Output folder; appears whole or not at all.")],
     raw: Annotated[str | None, typer.Option(help="Folder or zip of the raw data set.")] = None,
-    events: Annotated[str | None, typer.Option(help="Event log: CSV, CSV.gz or Parquet ('tables').")] = None,
+    events: Annotated[
+        str | None, typer.Option(help="Event log: CSV, CSV.gz, Parquet or a folder of it ('tables').")
+    ] = None,
     items: Annotated[str | None, typer.Option(help="Catalogue ('tables').")] = None,
     interests: Annotated[str | None, typer.Option(help="Declared interests ('tables').")] = None,
     schema: Annotated[str | None, typer.Option(help="Schema YAML instead of the packaged one.")] = None,
@@ -130,9 +146,16 @@ def prepare(
     max_reject_share: Annotated[float, typer.Option(help="Fail if more of a file's rows are rejected.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Of the simulated service.")] = 0,
     size: Annotated[str | None, typer.Option(help="Of the simulated service: tiny, small, medium or large.")] = None,
+    engine: Annotated[Engine, typer.Option(help="What runs: this process, or Spark ('tables').")] = Engine.pandas,
+    spark: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, a setting of Spark.")] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Spark's source of the events: parquet, delta, jdbc, table, ...")
+    ] = None,
+    option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, an option of that source.")] = None,
 ) -> None:
     """Validate a raw log, derive intents, split, and write training records.
 
+    Tables of any length run in little memory: they are read in pieces and sorted by user on disk, or on Spark.
     Rejected rows are counted, printed and listed in rejected.csv with file, row, field and reason.
     """
     from pipelines.prepare import PrepareConfig
@@ -160,7 +183,27 @@ def prepare(
         request_time=request_time,
         exclude_seen=exclude_seen,
     )
-    run_prepare(config, out, typer.echo)
+    run_prepare(config, out, typer.echo, _spark(engine, spark or [], format_, option or []))
+
+
+def _spark(engine: Engine, conf: list[str], source: str | None, options: list[str]) -> SparkEngine | None:
+    """What the options say of Spark; None for pandas."""
+    if engine == Engine.pandas:
+        if conf or source or options:
+            raise DataError("--spark, --format and --option are for Spark; add --engine spark.")
+        return None
+    try:
+        from pipelines.spark import SparkEngine
+    except ImportError:
+        raise DataError("Spark is not installed; run pip install 'intentrec_tf[train,spark]'.") from None
+    return SparkEngine(_pairs("--spark", conf), source, _pairs("--option", options))
+
+
+def _pairs(option: str, words: list[str]) -> dict[str, str]:
+    for word in words:
+        if not word.partition("=")[1]:
+            raise DataError(f"{option} {word}: is no KEY=VALUE; write for example {option} key=value.")
+    return {key: value for key, _, value in (word.partition("=") for word in words)}
 
 
 @app.command(

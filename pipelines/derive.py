@@ -6,6 +6,7 @@ means the event carries no label.  Labels of ``category`` intents are the item's
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,64 +22,125 @@ from intentrec_tf.schema import (
     Schema,
     SessionPhaseIntent,
 )
+from pipelines.order_statistics import quantiles
+from pipelines.partitions import POPULARITY, Partitions
+from pipelines.split import TRAIN, Split
 
 REPEAT_LABELS = ("discover", "continue", "return")
 NOVELTY_LABELS = ("known", "new")
 PHASE_LABELS = ("start", "continue")
+FIXED_LABELS = {"repeat": REPEAT_LABELS, "category_novelty": NOVELTY_LABELS, "session_phase": PHASE_LABELS}
 
 
 @dataclass(frozen=True)
-class DerivedIntents:
-    """Labels of the single-label intents.
+class IntentRules:
+    """What the training events say about intents, for all events.
 
     Attributes:
         labels: intent name -> label names in the order of their numbers.
-        columns: intent name -> int64 [events], -1 where there is no label.
+        edges: rank-bucket intent -> float64 [labels - 1], upper edges of its buckets.
     """
 
     labels: dict[str, tuple[str, ...]]
-    columns: dict[str, np.ndarray]
+    edges: dict[str, np.ndarray]
 
 
-def derive_intents(events: pd.DataFrame, items: pd.DataFrame, schema: Schema, training: np.ndarray) -> DerivedIntents:
-    """Derive every single-label intent the schema declares.
+def learn_intents(
+    partitions: Partitions, schema: Schema, split: Split, seen: Mapping[str, Iterable[str]]
+) -> IntentRules:
+    """Label names and bucket edges of every single-label intent.
 
     Args:
-        events: ``user_id, item_id, timestamp`` and the schema's event columns, sorted by user and time.
-        items: ``item_id`` and the schema's item columns.
-        schema: the declaration.
-        training: bool [events]; label sets and quantiles are learnt from these rows only.
+        seen: event column -> its values in the training events (all that ``column`` intents name).
     """
-    catalogue = items.set_index("item_id")
     labels: dict[str, tuple[str, ...]] = {}
+    edges: dict[str, np.ndarray] = {}
+    for intent in schema.single_label_intents:
+        if isinstance(intent, ColumnIntent):
+            labels[intent.name] = tuple(sorted(set(seen[intent.column]) - {""}))
+        elif isinstance(intent, AgeBucketIntent | RankBucketIntent):
+            labels[intent.name] = intent.labels
+        else:
+            labels[intent.name] = FIXED_LABELS[intent.derive]
+        if isinstance(intent, RankBucketIntent):
+            shares = np.arange(1, len(intent.labels)) / len(intent.labels)
+            column = _ranked(intent)
+            known = quantiles(
+                partitions,
+                TrainingNumbers(column, split),
+                shares.tolist(),
+                (column, *split.columns),
+                "finding quantiles",
+            )
+            edges[intent.name] = known if len(known) else np.zeros(len(shares))
+    return IntentRules(labels, edges)
+
+
+class TrainingNumbers:
+    """The known numbers of a column in the training events of a partition, float64 [any].
+
+    Args:
+        column: name of the column.
+        split: tells the training events.
+    """
+
+    def __init__(self, column: str, split: Split) -> None:
+        self.column, self.split = column, split
+        self.columns = (column, *split.columns)
+
+    def __call__(self, events: pd.DataFrame) -> np.ndarray:
+        values = events[self.column].to_numpy(float)
+        return values[(self.split(events) == TRAIN) & ~np.isnan(values)]
+
+
+def label_events(
+    events: pd.DataFrame, catalogue: pd.DataFrame, schema: Schema, rules: IntentRules
+) -> dict[str, np.ndarray]:
+    """Labels of every single-label intent: name -> int64 [events], -1 where there is none.
+
+    Args:
+        events: a partition.
+        catalogue: the schema's item columns, indexed by item id.
+        rules: what training taught.
+    """
     columns: dict[str, np.ndarray] = {}
     for intent in schema.single_label_intents:
         if isinstance(intent, ColumnIntent):
-            labels[intent.name], columns[intent.name] = _column(events[intent.column], training)
+            codes = pd.Categorical(events[intent.column], categories=rules.labels[intent.name]).codes
+            columns[intent.name] = codes.astype(np.int64)
         elif isinstance(intent, RepeatIntent):
-            labels[intent.name], columns[intent.name] = REPEAT_LABELS, _repeat(events, intent.resume_gap)
+            columns[intent.name] = _repeat(events, intent.resume_gap)
         elif isinstance(intent, CategoryNoveltyIntent):
-            labels[intent.name] = NOVELTY_LABELS
             columns[intent.name] = _category_novelty(events, catalogue[intent.feature])
         elif isinstance(intent, SessionPhaseIntent):
-            labels[intent.name], columns[intent.name] = PHASE_LABELS, _session_phase(events, intent.gap)
+            columns[intent.name] = _session_phase(events, intent.gap)
         elif isinstance(intent, AgeBucketIntent):
-            labels[intent.name] = intent.labels
             columns[intent.name] = _age_bucket(events, catalogue[intent.release], intent)
         elif isinstance(intent, RankBucketIntent):
-            labels[intent.name] = intent.labels
-            columns[intent.name] = _rank_bucket(events, intent, training)
-    return DerivedIntents(labels, columns)
+            values = events[_ranked(intent)].to_numpy(float)
+            bucket = np.searchsorted(rules.edges[intent.name], values, side="right")
+            columns[intent.name] = np.where(np.isnan(values), -1, bucket)
+    return columns
+
+
+def needs_popularity(schema: Schema) -> bool:
+    """Whether an intent asks for the popularity of items, which is counted over all users."""
+    return any(_ranked(i) == POPULARITY for i in schema.single_label_intents if isinstance(i, RankBucketIntent))
+
+
+def popularity(events: pd.DataFrame) -> np.ndarray:
+    """Earlier events of each event's item, float64 [events]; simultaneous ones in the order of users and rows.
+
+    Args:
+        events: all events of the items in it, sorted as a partition is.
+    """
+    in_time = events.sort_values("timestamp", kind="stable")
+    return in_time.groupby("item_id", sort=False).cumcount().reindex(events.index).to_numpy(float)
 
 
 def previous_gap(events: pd.DataFrame, by: list[str]) -> np.ndarray:
     """Seconds since the previous event of the same group, float64; NaN at each group's first event."""
     return events.groupby(by, sort=False)["timestamp"].diff().to_numpy(float)
-
-
-def _column(values: pd.Series, training: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    names = tuple(sorted(set(values[training]) - {""}))
-    return names, pd.Categorical(values, categories=names).codes.astype(np.int64)
 
 
 def _repeat(events: pd.DataFrame, resume_gap: int) -> np.ndarray:
@@ -111,13 +173,5 @@ def _age_bucket(events: pd.DataFrame, release: pd.Series, intent: AgeBucketInten
     return np.where(np.isnan(age), -1, np.searchsorted(np.asarray(intent.edges, float), age, side="right"))
 
 
-def _rank_bucket(events: pd.DataFrame, intent: RankBucketIntent, training: np.ndarray) -> np.ndarray:
-    if intent.column == "popularity":
-        in_time = events.sort_values("timestamp", kind="stable")
-        values = in_time.groupby("item_id", sort=False).cumcount().reindex(events.index).to_numpy(float)
-    else:
-        values = events[intent.column].to_numpy(float)
-    known = values[training & ~np.isnan(values)]
-    shares = np.arange(1, len(intent.labels)) / len(intent.labels)
-    edges = np.quantile(known, shares) if len(known) else np.zeros(len(shares))
-    return np.where(np.isnan(values), -1, np.searchsorted(edges, values, side="right"))
+def _ranked(intent: RankBucketIntent) -> str:
+    return POPULARITY if intent.column == "popularity" else intent.column

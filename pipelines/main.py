@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import warnings
 
 CLIENT_COMMANDS = ("intent", "recommend")
 NEEDED = ("typer", "rich", "pydantic", "pydantic_core", "yaml", "pandas", "pyarrow", "pandera")
@@ -41,6 +42,8 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 0 if command in ("--help", "-h") else 2
+    # pandera imports pyspark wherever it is installed, and pyspark then warns of pandas 3 in every command
+    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
     from pipelines.cli import run
 
     return run(words)

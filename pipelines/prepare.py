@@ -8,31 +8,31 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from intentrec_tf import __version__
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.schema import Schema
 from pipelines.datasets import registry
-from pipelines.datasets.base import RawData
+from pipelines.datasets.parquetfiles import parquet_files
 from pipelines.prepared import FORMAT, MANIFEST, PreparedData, read_manifest
-from pipelines.progress import track
+from pipelines.sources import Source, whole_source
 from pipelines.spec_files import save_spec
-from pipelines.split import PARTS, TRAIN, SplitConfig, split_events
+from pipelines.split import PARTS, SplitConfig, learn_split
+from pipelines.streaming import streamed_source
 from pipelines.validate import DataError
-from serving.atomic import atomic_directory
+from serving.atomic import atomic_directory, recover_directory
 
 if TYPE_CHECKING:
-    from pipelines.encode import EncodedData
+    from pipelines.spark import SparkEngine
 
-USERS_PER_SHARD = 2_000
 ADAPTED = ("request_time", "exclude_seen")  # options that replace what the schema says
+TEMPORARY = "temporary"
 PATHS = ("raw", "events", "items", "interests", "schema_file")
 OUTPUTS = {
     *(MANIFEST, "schema.yaml", "spec.json", "catalogue.npz", "vocabulary", "sequences", "rejected.csv"),
@@ -71,7 +71,9 @@ class PrepareConfig(BaseModel):
     exclude_seen: bool | None = None
 
 
-def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] = print) -> PreparedData:
+def prepare(
+    config: PrepareConfig, out: str | Path, say: Callable[[str], None] = print, spark: SparkEngine | None = None
+) -> PreparedData:
     """Prepare a data set into the folder ``out``, which appears whole or not at all.
 
     A second call with the same input and options changes nothing.
@@ -80,11 +82,13 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
         config: what and how.
         out: output folder.
         say: receives sentences for people (sources, counts, rejected rows).
+        spark: runs the passes over ``tables`` on Spark instead of in this process.
 
     Raises:
         DataError, SchemaError: the input cannot be used; one sentence.
     """
     out = Path(out)
+    recover_directory(out)
     done = _finished(config, out)
     if done:
         say(f"{out}: already prepared from the same input (fingerprint {done.fingerprint[:12]}); nothing to do.")
@@ -94,36 +98,24 @@ def prepare(config: PrepareConfig, out: str | Path, say: Callable[[str], None] =
         raise DataError(f"{out}: exists and holds something else ({foreign}); name a new or empty folder with --out.")
     if (out / MANIFEST).is_file():
         say(f"{out}: input or options have changed; runs trained on the earlier data can no longer be evaluated.")
-    raw = registry.load(
-        config.dataset,
-        raw=config.raw,
-        events=config.events,
-        items=config.items,
-        interests=config.interests,
-        schema=config.schema_file,
-        seed=config.seed,
-        size=config.size,
-        max_reject_share=config.max_reject_share,
-        progress=say,
-    )
-    for line in (*raw.sources, *raw.report.summary()):
-        say(line)
-    read = len(raw.events)
-    raw = dataclasses.replace(_ordered(raw, config.min_interactions), schema=_adapted(raw.schema, config))
-    events, dropped = raw.events, read - len(raw.events)
-    if dropped:
-        say(f"{dropped:,} events of items with fewer than {config.min_interactions} interactions left out")
-    from pipelines.encode import encode
-
-    parts = split_events(events, config.split)
-    if not (parts == TRAIN).any():
-        raise DataError("no event is left for training, for too many share one timestamp; check it or split otherwise.")
-    encoded = encode(events, raw.items, raw.schema, parts)
-    statistics = _statistics(encoded, dropped)
     with atomic_directory(out) as work:
-        _write(encoded, raw, work)
-        manifest = _manifest(config, raw, encoded.spec, statistics)
+        source = _open(config, work / TEMPORARY, say, spark)
+        for line in (*source.sources, *source.report.summary()):
+            say(line)
+        if source.dropped:
+            say(f"{source.dropped:,} events of items with fewer than {config.min_interactions} interactions left out")
+        from pipelines.encode import learn
+        from pipelines.writing import write_partitions
+
+        split = learn_split(source.partitions, config.split)
+        encoder = learn(source.partitions, source.items, source.schema, split)
+        spec, statistics = write_partitions(source.partitions, encoder, split, work)
+        statistics["events_left_out_min_interactions"] = source.dropped
+        save_spec(spec, work)
+        _write_frames(source, work)
+        manifest = _manifest(config, source, spec, statistics)
         (work / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+        shutil.rmtree(work / TEMPORARY, ignore_errors=True)
     for line in statistics_lines(statistics):
         say(line)
     say(f"{out}: prepared (fingerprint {manifest['fingerprint'][:12]}).")
@@ -142,6 +134,35 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _open(config: PrepareConfig, work: Path, say: Callable[[str], None], spark: SparkEngine | None) -> Source:
+    """The log: tables are streamed by way of the new folder ``work`` or Spark, other data sets are read as a whole."""
+    files = {name: getattr(config, name) for name in ("raw", "events", "items", "interests")}
+    if config.dataset == "tables":
+        schema = _adapted(registry.check_request("tables", config.schema_file, **files, size=config.size), config)
+        assert config.events is not None  # check_request
+        options: dict[str, Any] = {
+            "items": config.items,
+            "interests": config.interests,
+            "max_reject_share": config.max_reject_share,
+            "min_interactions": config.min_interactions,
+        }
+        if spark:
+            return spark.open(config.events, schema, **options)
+        return streamed_source(config.events, schema, work, **options)
+    if spark:
+        raise DataError(f"'{config.dataset}' does not run on Spark, only 'tables' do; leave out --engine spark.")
+    raw = registry.load(
+        config.dataset,
+        **files,
+        schema=config.schema_file,
+        seed=config.seed,
+        size=config.size,
+        max_reject_share=config.max_reject_share,
+        progress=say,
+    )
+    return whole_source(dataclasses.replace(raw, schema=_adapted(raw.schema, config)), config.min_interactions)
+
+
 def _finished(config: PrepareConfig, out: Path) -> PreparedData | None:
     try:
         done = PreparedData(out)
@@ -150,6 +171,10 @@ def _finished(config: PrepareConfig, out: Path) -> PreparedData | None:
     if done.manifest["request"] != _request(config):
         return None
     if config.schema_file is None and done.manifest["schema"] != _packaged(config).to_dict():
+        return None
+    named = (config.events, config.items, config.interests)
+    now = {str(file.resolve()) for path in named if path for file in parquet_files(path)}
+    if not now <= set(done.manifest["inputs"]):  # a folder of Parquet files has got another one
         return None
     for path, digest in done.manifest["inputs"].items():
         if not Path(path).is_file() or _digest(Path(path)) != digest:
@@ -190,96 +215,30 @@ def _request(config: PrepareConfig) -> dict[str, Any]:
     return values
 
 
-def _ordered(raw: RawData, min_interactions: int) -> RawData:
-    """Events (and their truth) sorted by user, in order of appearance, and time; ties keep the file's order."""
-    events, truth = raw.events, raw.truth
-    counts = events["item_id"].map(events["item_id"].value_counts()).to_numpy()
-    kept = np.flatnonzero(counts >= min_interactions)
-    if len(kept) == 0:
-        raise DataError(f"no event is left with min_interactions {min_interactions}; choose a smaller number.")
-    user = pd.factorize(events["user_id"].iloc[kept])[0]
-    order = kept[np.lexsort((kept, events["timestamp"].to_numpy()[kept], user))]
-    return dataclasses.replace(
-        raw,
-        events=events.iloc[order].reset_index(drop=True),
-        truth=truth if truth is None else truth.iloc[order].reset_index(drop=True),
-    )
+def _write_frames(source: Source, work: Path) -> None:
+    source.report.write_csv(work / "rejected.csv")
+    source.items.to_parquet(work / "items.parquet", index=False)
+    if source.interests is not None:
+        source.interests.to_parquet(work / "interests.parquet", index=False)
+    if source.truth is not None:
+        source.truth.to_parquet(work / "truth.parquet", index=False)
 
 
-def _write(encoded: EncodedData, raw: RawData, work: Path) -> None:
-    from intentrec_tf.records import intent_column
-
-    save_spec(encoded.spec, work)
-    raw.report.write_csv(work / "rejected.csv")
-    split = encoded.columns["split"]
-    intents = {
-        name: np.asarray([*labels, ""], object)[encoded.columns[intent_column(name)]]
-        for name, labels in encoded.spec.intent_labels.items()
-        if intent_column(name) in encoded.columns
-    }
-    labelled = encoded.events.assign(split=split, **{intent_column(n): column for n, column in intents.items()})
-    labelled.to_parquet(work / "events.parquet", index=False)
-    raw.items.to_parquet(work / "items.parquet", index=False)
-    if raw.interests is not None:
-        raw.interests.to_parquet(work / "interests.parquet", index=False)
-    if raw.truth is not None:
-        raw.truth.to_parquet(work / "truth.parquet", index=False)
-    _write_records(encoded, work / "sequences")
-
-
-def _write_records(encoded: EncodedData, folder: Path) -> None:
-    import tensorflow as tf
-
-    from intentrec_tf.records import serialize_user
-
-    folder.mkdir()
-    users = encoded.events["user_id"].to_numpy()
-    starts = np.flatnonzero(np.r_[True, users[1:] != users[:-1]])
-    ends = np.r_[starts[1:], len(users)]
-    shards = max(1, -(-len(starts) // USERS_PER_SHARD))
-    for shard, members in enumerate(np.array_split(np.arange(len(starts)), shards)):
-        with tf.io.TFRecordWriter(str(folder / f"part-{shard:05d}-of-{shards:05d}.tfrecord")) as writer:
-            for i in track(members, f"writing users, shard {shard + 1} of {shards}", len(members)):
-                columns = {name: values[starts[i] : ends[i]] for name, values in encoded.columns.items()}
-                writer.write(serialize_user(encoded.spec, users[starts[i]], columns))
-
-
-def _statistics(encoded: EncodedData, dropped: int) -> dict[str, Any]:
-    split = encoded.columns["split"]
-    lengths = encoded.events["user_id"].value_counts()
-    shares = {}
-    for name, prior in encoded.spec.intent_priors.items():
-        total = max(float(prior.sum()), 1.0)
-        shares[name] = dict(zip(encoded.spec.intent_labels[name], (prior / total).round(4).tolist(), strict=True))
-    return {
-        "users": len(lengths),
-        "items": len(encoded.spec.items.tokens),
-        "events": len(split),
-        **{f"events_{name}": int((split == part).sum()) for part, name in enumerate(PARTS)},
-        "events_left_out_min_interactions": int(dropped),
-        "events_of_items_unknown_in_training": int((encoded.columns["item_id"] < 2).sum()),
-        "events_per_user": {q: float(lengths.quantile(p)) for q, p in (("p10", 0.1), ("median", 0.5), ("p90", 0.9))},
-        "repeat_share": float(encoded.events.duplicated(["user_id", "item_id"]).mean()),
-        "intents_multi_label": [intent.name for intent in encoded.spec.schema.category_intents],
-        "intent_shares": shares,
-    }
-
-
-def _manifest(config: PrepareConfig, raw: RawData, spec: DataSpec, statistics: dict[str, Any]) -> dict[str, Any]:
-    inputs = {str(path.resolve()): _digest(path) for path in raw.files}
+def _manifest(config: PrepareConfig, source: Source, spec: DataSpec, statistics: dict[str, Any]) -> dict[str, Any]:
+    inputs = {str(path.resolve()): _digest(path) for path in source.files} | source.digests
     if config.schema_file:
         inputs[str(Path(config.schema_file).resolve())] = _digest(Path(config.schema_file))
     choices = config.model_dump(mode="json", exclude={*PATHS, *ADAPTED})  # the schema holds the last
-    content = [FORMAT, sorted(inputs.values()), raw.schema.to_dict(), choices]
+    content = [FORMAT, sorted(inputs.values()), source.schema.to_dict(), choices]
     return {
         "format": FORMAT,
         "version": __version__,
         "fingerprint": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
         "request": _request(config),
         "inputs": inputs,
-        "schema": raw.schema.to_dict(),
-        "sources": list(raw.sources),
-        "validation": raw.report.to_dict(),
+        "schema": source.schema.to_dict(),
+        "sources": list(source.sources),
+        "validation": source.report.to_dict(),
         "statistics": statistics,
         "vocabulary_digests": {
             "item_id": spec.items.digest(),

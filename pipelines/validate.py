@@ -32,17 +32,34 @@ class ValidationReport:
             raise DataError(f"max_reject_share is {max_reject_share}; choose a number between 0 and 1.")
         self.max_reject_share = max_reject_share
         self.rows_read: dict[str, int] = {}
-        self.notes: list[str] = []
+        self._notes: dict[str, int] = {}
         self._parts: list[pd.DataFrame] = []
 
     def read(self, file: str, rows: int) -> None:
         """Count ``rows`` rows found in ``file`` (rejected ones included)."""
         self.rows_read[file] = self.rows_read.get(file, 0) + rows
 
-    def note(self, sentence: str) -> None:
-        """Keep a sentence for people about something that is not a rejected row; told once."""
-        if sentence not in self.notes:
-            self.notes.append(sentence)
+    def note(self, sentence: str, count: int = 0) -> None:
+        """Keep a sentence for people about something that is not a rejected row; told once.
+
+        Args:
+            sentence: may hold ``{count}``, the sum of the counts it was given with.
+            count: how often it is true this time.
+        """
+        self._notes[sentence] = self._notes.get(sentence, 0) + count
+
+    @property
+    def notes(self) -> list[str]:
+        """The sentences."""
+        return [sentence.replace("{count}", f"{count:,}") for sentence, count in self._notes.items()]
+
+    def merge(self, other: ValidationReport) -> None:
+        """Add what another report counted, of other rows of the same files."""
+        for file, rows in other.rows_read.items():
+            self.read(file, rows)
+        for sentence, count in other._notes.items():
+            self.note(sentence, count)
+        self._parts += other._parts
 
     def reject(self, file: str, rows: Any, field: str, values: Any, reason: str) -> None:
         """Record rejected rows.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -313,3 +314,10 @@ def _one_step(layer: tf.keras.layers.Layer, inputs: Any, call: dict[str, tf.Tens
 
 def _takes_training(layer: tf.keras.layers.Layer) -> bool:
     return "training" in layer.call.__code__.co_varnames[: layer.call.__code__.co_argcount]
+
+
+def examples(folder: Path) -> list[bytes]:
+    """Every record of prepared data, in one form, sorted: two folders are compared as sets of decoded examples."""
+    files = [str(path) for path in sorted((folder / "sequences").glob("*.tfrecord"))]
+    records = (tf.train.Example.FromString(record) for record in tf.data.TFRecordDataset(files).as_numpy_iterator())
+    return sorted(record.SerializeToString(deterministic=True) for record in records)

@@ -114,19 +114,46 @@ def evaluate(
 
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    epilog="Example: `intentrec benchmark prepare --json results/benchmark-prepare.json movielens-1m --raw ~/ml-1m`",
+    epilog="""Examples:
+
+`intentrec benchmark prepare --json results/benchmark-prepare.json movielens-1m --raw ~/ml-1m`
+
+`intentrec benchmark prepare --sizes 1000000,10000000 --engines pandas,spark --picture prepare.png`
+""",
 )
 def prepare(
     context: typer.Context,
     repeats: Annotated[int, typer.Option(help="The median counts.", min=1)] = 3,
+    sizes: Annotated[str | None, typer.Option(help="Events of simulated logs, once each, instead of data.")] = None,
+    engines: Annotated[str, typer.Option(help="With --sizes: pandas, spark or both, joined by a comma.")] = "pandas",
     json_file: JsonOption = None,
+    picture: PictureOption = None,
 ) -> None:
-    """Time 'intentrec prepare' with the arguments given (without --out)."""
+    """Time 'intentrec prepare' with the arguments given (without --out), or on simulated logs of several sizes."""
     from pipelines.benchmark.prepare import benchmark_prepare
+    from pipelines.benchmark.prepare_growth import ENGINES, benchmark_prepare_growth
+    from pipelines.options import numbers
+    from pipelines.validate import DataError
 
-    record = benchmark_prepare(context.args, repeats, typer.echo)
-    typer.echo(f"{record['events_per_second']:,} events a second, peak {record['peak_mb']:,} MB")
+    _check(picture)
+    if sizes is None:
+        if picture:
+            raise DataError("--picture shows how preparation grows; add --sizes, for example --sizes 100000,1000000.")
+        record = benchmark_prepare(context.args, repeats, typer.echo)
+        typer.echo(f"{record['events_per_second']:,} events a second, peak {record['peak_mb']:,} MB")
+        _keep(record, json_file)
+        return
+    wanted = engines.split(",")
+    if unknown := set(wanted) - set(ENGINES):
+        raise DataError(f"--engines {min(unknown)}: is no engine; choose from {', '.join(ENGINES)}.")
+    if context.args or 0 in numbers("--sizes", sizes):
+        raise DataError("--sizes takes whole numbers from 1 on, and no arguments of 'prepare' beside it.")
+    record = benchmark_prepare_growth(sorted(numbers("--sizes", sizes)), wanted, typer.echo)
     _keep(record, json_file)
+    if picture:
+        from pipelines.benchmark.pictures import plot_prepare
+
+        plot_prepare(record, picture)
 
 
 @app.command(

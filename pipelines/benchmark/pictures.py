@@ -66,6 +66,27 @@ def plot_growth(record: dict[str, Any], picture: Path) -> None:
     _save(figure, axes.flat, picture)
 
 
+def plot_prepare(record: dict[str, Any], picture: Path) -> None:
+    """Time and peak memory of preparation over the events of the log, one line an engine."""
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    for (engine, points), colour in zip(record["curves"].items(), (OURS, PEER), strict=False):
+        events = [point["events"] for point in points]
+        left.plot(events, [point["seconds"] for point in points], marker="o", label=engine, color=colour)
+        right.plot(events, [point["peak_mb"] for point in points], marker="o", label=engine, color=colour)
+        for point in points:
+            speed = f"{point['events_per_second']:,}/s"
+            left.annotate(speed, (point["events"], point["seconds"]), (5, -12), textcoords="offset points", fontsize=8)
+    left.set(title="wall time", ylabel="seconds", yscale="log")
+    right.set(title="peak memory, all processes", ylabel="MB")
+    right.set_ylim(0, None)
+    for axis in (left, right):
+        axis.set(xlabel="events of the log", xscale="log")
+    left.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+    right.legend(frameon=False)
+    figure.suptitle("intentrec prepare, simulated logs")
+    _save(figure, (left, right), picture)
+
+
 def plot_serve(record: dict[str, Any], picture: Path) -> None:
     """The 99th percentile of each signature's latency over the rate of requests, without and with batching."""
     rates = record["rates"]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipelines.benchmark.tree_memory import TreeMemory
 from pipelines.environment import provenance
 from pipelines.validate import DataError
 
@@ -40,17 +41,19 @@ def benchmark_prepare(arguments: list[str], repeats: int = 3, say: Callable[[str
             shutil.rmtree(out, ignore_errors=True)  # or there would be nothing to do the second time
             start = time.perf_counter()
             command = [sys.executable, "-c", MEASURED, "prepare", *arguments, "--out", str(out)]
-            outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            with TreeMemory(process.pid) as memory:
+                said_last = process.communicate()[1]
             seconds = time.perf_counter() - start
-            lines = outcome.stderr.strip().splitlines()
-            if outcome.returncode:
+            lines = said_last.strip().splitlines()
+            if process.returncode:
                 said = [line.removeprefix("intentrec: ") for line in lines if line.startswith("intentrec: ")]
                 if not said:
                     raise DataError("these are no arguments of 'intentrec prepare'; see intentrec prepare --help.")
                 raise DataError(said[-1])
             manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
             events = manifest["statistics"]["events"]
-            runs.append({"seconds": round(seconds, 2), "peak_mb": int(lines[-1])})
+            runs.append({"seconds": round(seconds, 2), "peak_mb": max(int(lines[-1]), memory.peak_mb)})
             say(f"{events:,} events in {seconds:.1f} s, peak {runs[-1]['peak_mb']:,} MB")
     seconds = statistics.median(run["seconds"] for run in runs)
     return {

@@ -35,15 +35,29 @@ def clean_ids(rows: Rows, fields: tuple[str, ...]) -> None:
 
     A column of whole numbers that some tool wrote as floats (``1.0``) is read as integers, with a note.
     """
+    _join_floats(rows, _strip_ids(rows, fields))
+
+
+def _strip_ids(rows: Rows, fields: tuple[str, ...]) -> set[str]:
+    """Id columns as strings, rows with an empty one rejected; those whose every id here is like ``1.0``."""
+    floats = set()
     for field in fields:
         values = text(rows.frame[field])
         keep = rows.drop(values == "", field, "id is empty")
         values = values[keep]
-        if len(values) and values.str.fullmatch(r"\d+\.0").all():
-            values = values.str.removesuffix(".0")
+        if values.str.fullmatch(r"\d+\.0").all():
+            floats.add(field)
+        rows.frame = rows.frame.assign(**{field: values})
+    return floats
+
+
+def _join_floats(rows: Rows, fields: set[str]) -> None:
+    """Ids like ``1.0`` become ``1``, for columns that hold no other ids."""
+    for field in sorted(fields):
+        if len(rows.frame):
             name = rows.names.get(field, field)
             rows.report.note(f"{rows.file}: ids in '{name}' are floats like 1.0; they are read as 1.")
-        rows.frame = rows.frame.assign(**{field: values})
+        rows.frame = rows.frame.assign(**{field: rows.frame[field].str.removesuffix(".0")})
 
 
 def labels(values: pd.Series) -> pd.Series:
@@ -79,8 +93,27 @@ def clean_events(
     Raises:
         DataError: no row, or too many rejected.
     """
+    alone, floats = clean_rows(frame, file, schema, report, number_labels)
+    clean = clean_log(alone, file, schema, report, floats, items)
+    report.check(file)
+    return clean.reset_index(drop=True)
+
+
+def clean_rows(
+    frame: pd.DataFrame,
+    file: str,
+    schema: Schema,
+    report: ValidationReport,
+    number_labels: Mapping[str, tuple[float, float]] | None = None,
+) -> tuple[pd.DataFrame, set[str]]:
+    """The part of :func:`clean_events` that looks at one row at a time.
+
+    Returns:
+        The good rows under their line numbers, and the id columns that :func:`clean_log` may take for floats if no
+        other row of the file speaks against it.
+    """
     rows = Rows(frame, file, report, _names(schema))
-    clean_ids(rows, ("user_id", "item_id"))
+    floats = _strip_ids(rows, ("user_id", "item_id"))
     seconds = take_timestamps(rows, "timestamp", schema.timestamp_unit)
     rows.frame = rows.frame.assign(timestamp=seconds)
     kinds = {feature.name: feature.kind for feature in schema.event_features}
@@ -98,13 +131,33 @@ def clean_events(
         else:
             values = labels(rows.frame[column]) if kind == "multi_label" else text(rows.frame[column])
         rows.frame = rows.frame.assign(**{column: values})
-    columns = ["user_id", "item_id", "timestamp", *schema.event_columns()]
-    rows.frame = rows.frame[columns]
-    rows.drop(_repeated(rows.frame), "line", "exact duplicate of an earlier row", shown=columns)
+    return rows.frame[["user_id", "item_id", "timestamp", *schema.event_columns()]], floats
+
+
+def clean_log(
+    frame: pd.DataFrame,
+    file: str,
+    schema: Schema,
+    report: ValidationReport,
+    floats: set[str],
+    items: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """The part of :func:`clean_events` that compares rows: with each other (of one user at least) and the catalogue.
+
+    Args:
+        frame: rows from :func:`clean_rows`, in the order of their line numbers, the index; all of any user's.
+        floats: the id columns that are floats like ``1.0`` in the whole file.
+
+    Returns:
+        The good rows under their line numbers.
+    """
+    rows = Rows(frame, file, report, _names(schema))
+    _join_floats(rows, floats)
+    rows.drop(_repeated(rows.frame), "line", "exact duplicate of an earlier row", shown=list(frame.columns))
     if items is not None:
         known = rows.frame["item_id"].isin(items["item_id"])
         rows.drop(~known, "item_id", "item is not in the item catalogue")
-    return rows.finish()
+    return rows.frame
 
 
 def clean_items(frame: pd.DataFrame, file: str, schema: Schema, report: ValidationReport) -> pd.DataFrame:
@@ -165,8 +218,11 @@ def clean_interests(
     return rows.finish()
 
 
-def bare_items(events: pd.DataFrame, schema: Schema, file: str) -> pd.DataFrame:
+def bare_items(ids: pd.Series, schema: Schema, file: str) -> pd.DataFrame:
     """A catalogue made of the events' items, for a schema that declares no item columns.
+
+    Args:
+        ids: item ids in the order of the events; repeats are allowed.
 
     Raises:
         DataError: the schema needs item columns.
@@ -176,7 +232,7 @@ def bare_items(events: pd.DataFrame, schema: Schema, file: str) -> pd.DataFrame:
             f"{file}: schema '{schema.name}' needs the item columns {', '.join(schema.item_columns())}, "
             "but no item file was given; pass one or take them out of the schema."
         )
-    return pd.DataFrame({"item_id": pd.unique(events["item_id"])}).astype({"item_id": "str"})
+    return pd.DataFrame({"item_id": pd.unique(ids)}).astype({"item_id": "str"})
 
 
 def _names(schema: Schema) -> dict[str, str]:
@@ -200,7 +256,7 @@ def _numbers(
     numbers = numbers[keep]
     if empty.any():
         name = rows.names.get(field, field)
-        rows.report.note(f"{rows.file}: {empty.sum():,} x empty '{name}', read as unknown.")
+        rows.report.note(f"{rows.file}: {{count}} x empty '{name}', read as unknown.", int(empty.sum()))
     limits = f"number is below {low:g}" if np.isinf(high) else f"number is outside {low:g} to {high:g}"
     keep = rows.drop((numbers < low) | (numbers > high), field, limits)
     return numbers[keep]

@@ -89,9 +89,7 @@ def load(
         DataError: unknown name, an argument that does not belong to it, or unusable data.
         SchemaError: the schema file is wrong.
     """
-    _known(name)
-    chosen = schema if isinstance(schema, Schema) else Schema.from_yaml(schema) if schema else packaged_schema(name)
-    _check_arguments(name, raw=raw, events=events, items=items, interests=interests, size=size)
+    chosen = check_request(name, schema, raw=raw, events=events, items=items, interests=interests, size=size)
     if name == "simulated":
         data = simulate(SimulationConfig.of_size(size, seed), chosen)
     elif name == "tables":
@@ -101,6 +99,19 @@ def load(
         folder = Path(raw) if raw is not None else _locate(name, cache_dir, progress)
         data = _load_public(name, folder, chosen, max_reject_share)
     return check_contract(data)
+
+
+def check_request(name: str, schema: Schema | str | Path | None, **arguments: object) -> Schema:
+    """The schema to use, once the arguments have proved to fit the data set; see :func:`load`.
+
+    Raises:
+        DataError: unknown name, or an argument that does not belong to it.
+        SchemaError: the schema file is wrong.
+    """
+    _known(name)
+    chosen = schema if isinstance(schema, Schema) else Schema.from_yaml(schema) if schema else packaged_schema(name)
+    _check_arguments(name, **arguments)
+    return chosen
 
 
 def _load_public(name: str, folder: Path, schema: Schema, share: float) -> RawData:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,9 @@ _SEPARATORS = {
     "::": "'::'",
     " ": "spaces",
 }
-_CHUNK = 1 << 24
+_BLOCK = 1 << 24  # bytes that pyarrow reads at a time
+_RECORDS = 500_000  # parsed one by one for a piece
+CHUNK_BYTES = 1 << 25
 
 
 def read_file(path: str | Path) -> bytes:
@@ -64,8 +67,32 @@ def unpack(data: bytes, file: str) -> bytes:
     return data
 
 
-def decode(data: bytes, file: str, encoding: str = "utf-8") -> str:
+def open_file(path: str | Path) -> BinaryIO:
+    """A stream of a file's bytes, unpacked if it is gzip; reading it raises what :func:`read_file` raises.
+
+    Raises:
+        DataError: the file is missing, unreadable or empty, or is named .gz and is none.
+    """
+    path = Path(path)
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); name an existing file.") from None
+    first = stream.peek(2)[:2]
+    if first == b"\x1f\x8b":
+        stream.close()
+        return cast(BinaryIO, gzip.open(path))
+    if first and path.name.endswith(".gz"):
+        stream.close()
+        raise DataError(f"{path}: is named .gz but is not gzip; rename it or compress it again.")
+    return stream
+
+
+def decode(data: bytes, file: str, encoding: str = "utf-8", before: tuple[int, int] = (0, 0)) -> str:
     """Text of ``data`` without a byte order mark.
+
+    Args:
+        before: bytes and lines of the file before ``data``.
 
     Raises:
         DataError: the bytes are not in ``encoding``; the sentence names the byte and the line.
@@ -73,9 +100,9 @@ def decode(data: bytes, file: str, encoding: str = "utf-8") -> str:
     try:
         return data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = before[1] + data.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{file}: byte {error.start} in line {line} (0x{data[error.start]:02x}) is not {encoding}; "
+            f"{file}: byte {before[0] + error.start} in line {line} (0x{data[error.start]:02x}) is not {encoding}; "
             "save the file as UTF-8."
         ) from None
 
@@ -110,24 +137,77 @@ def parse_table(
     """
     if encoding.lower().replace("_", "-") != "utf-8":
         data = decode(data, file, encoding).encode("utf-8")
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    first = decode(data.split(b"\n", 1)[0], file, "utf-8").rstrip("\r")
+    stream = io.BytesIO(data)
+    options: dict[str, Any] = {"separator": separator, "names": names, "quoted": quoted, "optional": optional}
+    return pd.concat(list(table_chunks(stream, file, report, columns, size=len(data), **options)))
+
+
+def table_chunks(
+    stream: BinaryIO,
+    file: str,
+    report: ValidationReport,
+    columns: Sequence[str],
+    *,
+    size: int = CHUNK_BYTES,
+    separator: str = ",",
+    names: Sequence[str] | None = None,
+    quoted: bool = True,
+    optional: Sequence[str] = (),
+    skipped: int = 0,
+) -> Iterator[pd.DataFrame]:
+    """What :func:`parse_table` returns, in pieces of whole records, at least one (empty if there are no rows).
+
+    Args:
+        stream: the unpacked UTF-8 file.
+        size: bytes to read at a time.
+        skipped: lines of the file that are left out after the header; the rest as for :func:`parse_table`.
+    """
+    pieces = _pieces(stream, file, size)
+    piece = next(pieces, b"")
+    if not piece.strip():
+        raise DataError(f"{file}: is empty; name a file that holds rows.")
+    mark = len(piece) - len(piece.removeprefix(b"\xef\xbb\xbf"))
+    piece = piece[mark:]
+    first = decode(piece.split(b"\n", 1)[0], file, "utf-8").rstrip("\r")
     found = _split(first, file, separator, quoted)
     header = [name.strip() for name in found] if names is None else list(names)
     _check_columns(header, found, first, file, columns, separator, names is not None)
-    if len(separator) > 1:
-        if b"\x1f" in data:
-            raise DataError(f"{file}: holds the control character 0x1f; remove it.")
-        data, separator = data.replace(separator.encode(), b"\x1f"), "\x1f"
     wanted = list(dict.fromkeys([*columns, *(name for name in optional if name in header)]))
+    table = _Table(file, report, header, separator, quoted)
     skip = 1 if names is None else 0
-    frame = None
-    if not (quoted and b'"' in data):
-        frame = _parse_fast(data, header, wanted, separator, skip)
-    if frame is None:
-        frame = _parse_careful(decode(data, file), file, report, header, separator, skip, quoted)[wanted]
-    report.read(file, len(frame))
-    return frame
+    before = (mark, skipped)
+    for data in itertools.chain([piece], pieces):
+        if quoted and b'"' in data:  # a quoted field may go on in the next piece
+            for frame in table.parse_carefully(itertools.chain([data], pieces), skip, before):
+                yield frame[wanted]
+            return
+        fast = table.parse_fast(data, wanted, skip, before[1])
+        if fast is not None:
+            report.read(file, len(fast))
+            yield fast
+        else:
+            for frame in table.parse_carefully([data], skip, before):
+                yield frame[wanted]
+        before, skip = (before[0] + len(data), before[1] + data.count(b"\n")), 0
+
+
+def _pieces(stream: BinaryIO, file: str, size: int) -> Iterator[bytes]:
+    """The stream in pieces that end with a line."""
+    rest = b""
+    while True:
+        try:
+            data = stream.read(size)
+        except (EOFError, OSError, zlib.error):
+            raise DataError(f"{file}: the gzip file is cut short or damaged; copy or download it again.") from None
+        if not data:
+            break
+        data = rest + data
+        end = data.rfind(b"\n") + 1
+        rest = data[end:]
+        if end:
+            yield data[:end]
+    if rest:
+        yield rest
 
 
 def _split(line: str, file: str, separator: str, quoted: bool) -> list[str]:
@@ -180,61 +260,108 @@ def _check_columns(
         raise DataError(f"{file}: line 1 names the column {doubled[0]} twice; rename one of them.")
 
 
-def _parse_fast(data: bytes, header: list[str], wanted: list[str], separator: str, skip: int) -> pd.DataFrame | None:
-    """Parse text without quotes in one go; None if any line is blank, malformed or not UTF-8."""
-    if data.count(b"\n", 0, len(data) - 1) < skip:
-        return None
-    try:
-        table = pyarrow.csv.read_csv(
-            io.BytesIO(data),
-            read_options=pyarrow.csv.ReadOptions(column_names=header, skip_rows=skip, block_size=_CHUNK),
-            parse_options=pyarrow.csv.ParseOptions(delimiter=separator, quote_char=False, ignore_empty_lines=False),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types={name: pyarrow.string() for name in wanted},
-                include_columns=wanted,
-                strings_can_be_null=False,
-            ),
-        )
-    except pyarrow.ArrowInvalid:
-        return None
-    frame = table.to_pandas()
-    frame.index = pd.RangeIndex(skip + 1, skip + 1 + len(frame))
-    return frame.astype("str")
+class _Table:
+    """Delimited text whose header is known.
 
+    Args:
+        file: its name for messages.
+        report: counts the rows and receives the lines with the wrong number of fields.
+        header: names of all columns.
+        separator: between fields.
+        quoted: whether ``"`` quotes fields.
+    """
 
-def _parse_careful(
-    content: str,
-    file: str,
-    report: ValidationReport,
-    header: list[str],
-    separator: str,
-    skip: int,
-    quoted: bool,
-) -> pd.DataFrame:
-    """Parse record by record: quoted fields, fields with line breaks, blank lines, lines to be rejected."""
-    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(io.StringIO(content, newline=""), delimiter=separator, quoting=quoting, strict=quoted)
-    records: list[list[str]] = []
-    lines: list[int] = []
-    last = 0
-    try:
-        for record in reader:
-            start, last = last + 1, reader.line_num
-            if start <= skip or not any(field.strip() for field in record):
-                continue
-            if len(record) == len(header):
+    def __init__(self, file: str, report: ValidationReport, header: list[str], separator: str, quoted: bool) -> None:
+        self.file, self.report, self.header, self.quoted = file, report, header, quoted
+        self.shown = separator
+        self.separator = separator if len(separator) == 1 else "\x1f"
+
+    def parse_fast(self, data: bytes, wanted: list[str], skip: int, lines: int) -> pd.DataFrame | None:
+        """Parse text without quotes in one go; None if any line is blank, malformed or not UTF-8.
+
+        Args:
+            data: whole lines.
+            wanted: columns to return.
+            skip: header lines in it.
+            lines: lines of the file before it.
+        """
+        if data.count(b"\n", 0, len(data) - 1) < skip:
+            return None
+        try:
+            table = pyarrow.csv.read_csv(
+                io.BytesIO(self._separated(data)),
+                read_options=pyarrow.csv.ReadOptions(column_names=self.header, skip_rows=skip, block_size=_BLOCK),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=self.separator, quote_char=False, ignore_empty_lines=False
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types={name: pyarrow.string() for name in wanted},
+                    include_columns=wanted,
+                    strings_can_be_null=False,
+                ),
+            )
+        except pyarrow.ArrowInvalid:
+            return None
+        frame = table.to_pandas()
+        frame.index = pd.RangeIndex(lines + skip + 1, lines + skip + 1 + len(frame))
+        return frame.astype("str")
+
+    def parse_carefully(self, pieces: Iterable[bytes], skip: int, before: tuple[int, int]) -> Iterator[pd.DataFrame]:
+        """Parse record by record: quoted fields, fields with line breaks, blank lines, lines to be rejected.
+
+        Args:
+            pieces: whole lines each.
+            skip: header lines in the first.
+            before: bytes and lines of the file before the first.
+        """
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
+        texts = self._lines(pieces, before)
+        reader = csv.reader(texts, delimiter=self.separator, quoting=quoting, strict=self.quoted)
+        records: list[list[str]] = []
+        lines: list[int] = []
+        last = 0
+        some = False
+        try:
+            for record in reader:
+                start, last = last + 1, reader.line_num
+                if start <= skip or not any(field.strip() for field in record):
+                    continue
+                if len(record) != len(self.header):
+                    self._reject(record, range(before[1] + start, before[1] + last + 1))
+                    continue
                 records.append(record)
-                lines.append(start)
-                continue
-            report.read(file, last - start + 1)
-            shown = separator.join(record).replace("\x1f", "::")[:200]
-            reason = f"line has the wrong number of fields (expected {len(header)})"
-            rows = range(start, last + 1)
-            report.reject(file, list(rows), "line", [shown] * len(rows), reason)
-    except csv.Error as error:
-        problem = str(error).split(" - ")[0]
-        if "end of data" in problem:
-            problem = "a quote opened here is never closed"
-        raise DataError(f"{file}: line {last + 1} cannot be read ({problem}); correct the line.") from None
-    index = pd.Index(np.asarray(lines, dtype="int64"))
-    return pd.DataFrame(records, columns=header, index=index, dtype="str")
+                lines.append(before[1] + start)
+                if len(records) == _RECORDS:
+                    yield self._frame(records, lines)
+                    records, lines, some = [], [], True
+        except csv.Error as error:
+            problem = str(error).split(" - ")[0]
+            if "end of data" in problem:
+                problem = "a quote opened here is never closed"
+            line = before[1] + last + 1
+            raise DataError(f"{self.file}: line {line} cannot be read ({problem}); correct the line.") from None
+        if records or not some:
+            yield self._frame(records, lines)
+
+    def _separated(self, data: bytes) -> bytes:
+        if self.shown == self.separator:
+            return data
+        if b"\x1f" in data:
+            raise DataError(f"{self.file}: holds the control character 0x1f; remove it.")
+        return data.replace(self.shown.encode(), b"\x1f")
+
+    def _lines(self, pieces: Iterable[bytes], before: tuple[int, int]) -> Iterator[str]:
+        for data in pieces:
+            yield from io.StringIO(decode(self._separated(data), self.file, before=before), newline="")
+            before = before[0] + len(data), before[1] + data.count(b"\n")
+
+    def _reject(self, record: list[str], rows: range) -> None:
+        self.report.read(self.file, len(rows))
+        shown = self.shown.join(record)[:200]
+        reason = f"line has the wrong number of fields (expected {len(self.header)})"
+        self.report.reject(self.file, list(rows), "line", [shown] * len(rows), reason)
+
+    def _frame(self, records: list[list[str]], lines: list[int]) -> pd.DataFrame:
+        self.report.read(self.file, len(records))
+        index = pd.Index(np.asarray(lines, dtype="int64"))
+        return pd.DataFrame(records, columns=self.header, index=index, dtype="str")

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from intentrec_tf.schema import Schema
-from pipelines.derive import derive_intents, previous_gap
+from pipelines.derive import label_events, learn_intents, popularity, previous_gap
+from pipelines.partitions import POPULARITY, MemoryPartitions
 
 HOUR, DAY = 3_600, 86_400
 T = 1_700_000_000
@@ -58,10 +59,31 @@ EVENTS = log(
 TRAINING = np.array([1, 1, 1, 1, 0, 1, 1, 0], bool)
 
 
+class Mask:
+    """The training events, said outright."""
+
+    columns: tuple[str, ...] = ()
+
+    def __init__(self, training: np.ndarray) -> None:
+        self.training = training
+
+    def __call__(self, events: pd.DataFrame) -> np.ndarray:
+        return np.where(self.training, 0, 2).astype(np.int8)
+
+
+def derive(
+    events: pd.DataFrame, training: np.ndarray, *names: str
+) -> tuple[dict[str, tuple[str, ...]], dict[str, np.ndarray]]:
+    events = events.assign(**{POPULARITY: popularity(events)})
+    seen = {"action": events["action"][training]}
+    rules = learn_intents(MemoryPartitions(events), schema(*names), Mask(training), seen)
+    return rules.labels, label_events(events, ITEMS.set_index("item_id"), schema(*names), rules)
+
+
 def derived(name: str, events: pd.DataFrame = EVENTS, training: np.ndarray = TRAINING) -> tuple[tuple, list[int]]:
-    result = derive_intents(events, ITEMS, schema(name), training)
-    assert result.columns[name].dtype.kind == "i"
-    return result.labels[name], result.columns[name].tolist()
+    labels, columns = derive(events, training, name)
+    assert columns[name].dtype.kind == "i"
+    return labels[name], columns[name].tolist()
 
 
 def test_column_labels_come_from_training_and_other_values_are_unlabelled():
@@ -148,8 +170,8 @@ def test_later_events_never_change_an_earlier_label(seed: int, change: str):
     changed = changed.assign(row=np.arange(len(changed)))
     changed = changed.sort_values(["user_id", "timestamp", "row"], kind="stable", ignore_index=True)
     now_early = (changed["timestamp"] < cut).to_numpy()
-    full = derive_intents(events, ITEMS, schema(*INTENTS), early)
-    again = derive_intents(changed, ITEMS, schema(*INTENTS), now_early)
-    assert full.labels == again.labels
+    labels, full = derive(events, early, *INTENTS)
+    same_labels, again = derive(changed, now_early, *INTENTS)
+    assert labels == same_labels
     for name in INTENTS:
-        np.testing.assert_array_equal(full.columns[name][early], again.columns[name][now_early], err_msg=name)
+        np.testing.assert_array_equal(full[name][early], again[name][now_early], err_msg=name)

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from intentrec_tf.records import intent_column, record_columns
-from pipelines import prepare as module
+from pipelines import writing
 from pipelines.datasets import registry
 from pipelines.input_fn import evaluation_batches, user_sequences
 from pipelines.main import main
@@ -79,7 +79,7 @@ def test_records_equal_the_frames(prepared: PreparedData):
 
 
 def test_several_shards_keep_the_order(shop: PrepareConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "USERS_PER_SHARD", 4)
+    monkeypatch.setattr(writing, "USERS_PER_SHARD", 4)
     sharded = prepare(shop, tmp_path / "out", quiet)
     assert len(sharded.record_files) == 8  # 30 users in shards of at most 4
     check_records(sharded)
@@ -224,7 +224,7 @@ def test_an_error_in_the_middle_leaves_nothing(shop: PrepareConfig, tmp_path: Pa
     def fail(*_: object) -> None:
         raise RuntimeError("disk full")
 
-    monkeypatch.setattr(module, "_write_records", fail)
+    monkeypatch.setattr(writing, "write_records", fail)
     with pytest.raises(RuntimeError, match="disk full"):
         prepare(shop, tmp_path / "out", quiet)
     assert list(tmp_path.iterdir()) == []
@@ -236,7 +236,7 @@ def test_an_error_in_the_middle_keeps_the_old_result(
     config = make_shop(tmp_path / "in")
     prepare(config, tmp_path / "out", quiet)
     before = snapshot(tmp_path / "out")
-    monkeypatch.setattr(module, "_write_records", lambda *_: (_ for _ in ()).throw(RuntimeError("disk full")))
+    monkeypatch.setattr(writing, "write_records", lambda *_: (_ for _ in ()).throw(RuntimeError("disk full")))
     with pytest.raises(RuntimeError):
         prepare(config.model_copy(update={"min_interactions": 2}), tmp_path / "out", quiet)
     assert snapshot(tmp_path / "out") == before
@@ -244,12 +244,12 @@ def test_an_error_in_the_middle_keeps_the_old_result(
 
 KILLED = """
 import os, signal, sys
-from pipelines import prepare as module
-real = module._write_records
-def die(encoded, folder):
-    real(encoded, folder)
+from pipelines import prepare as module, writing
+real = writing.write_records
+def die(*arguments):
+    real(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
-module._write_records = die
+writing.write_records = die
 config = module.PrepareConfig.model_validate_json(sys.argv[1])
 module.prepare(config, sys.argv[2])
 """

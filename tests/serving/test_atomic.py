@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from serving.atomic import atomic_directory, atomic_text
+from serving import atomic
+from serving.atomic import atomic_directory, atomic_text, recover_directory
 
 
 def test_a_directory_appears_at_the_end(tmp_path: Path):
@@ -66,6 +68,70 @@ def test_text_is_replaced_and_a_failure_leaves_the_old(tmp_path: Path):
     assert [path.name for path in file.parent.iterdir()] == ["file.json"]
 
 
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from serving import atomic
+rename, target = os.rename, Path(sys.argv[1])
+def die(source, place):
+    if str(source).endswith(".tmp"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    rename(source, place)
+atomic.os.rename = die
+if sys.argv[2] == "two steps":
+    atomic._exchange = lambda one, other: False
+else:
+    atomic.shutil.rmtree = lambda path, **options: os.kill(os.getpid(), signal.SIGKILL)
+with atomic.atomic_directory(target) as work:
+    (work / "file").write_text("new")
+"""
+
+
+@pytest.mark.parametrize(("steps", "after"), [("two steps", None), ("one step", "new")])
+def test_kill_9_while_a_directory_is_replaced(tmp_path: Path, steps: str, after: str | None):
+    """After two renames cut short the old one comes back; one exchange is whole at every moment."""
+    target = tmp_path / "target"
+    with atomic_directory(target) as work:
+        (work / "file").write_text("old", encoding="utf-8")
+    if steps == "one step" and not can_exchange(tmp_path):
+        pytest.skip("this system or file system cannot exchange two directories in one step")
+    done = subprocess.run([sys.executable, "-c", DIES, str(target), steps], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert (target / "file").read_text(encoding="utf-8") == after if after else not target.exists()
+    recover_directory(target)
+    assert (target / "file").read_text(encoding="utf-8") == (after or "old")
+    with atomic_directory(target) as work:
+        (work / "file").write_text("third", encoding="utf-8")
+    assert (target / "file").read_text(encoding="utf-8") == "third"
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def can_exchange(folder: Path) -> bool:
+    one, other = folder / "one", folder / "other"
+    one.mkdir()
+    other.mkdir()
+    possible = atomic._exchange(one, other)
+    one.rmdir()
+    other.rmdir()
+    return possible
+
+
+def test_nothing_is_recovered_over_what_is_there_or_from_a_living_process(tmp_path: Path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    target = tmp_path / "target"
+    living = tmp_path / f".target-{os.getpid()}-abc.old" / "old"
+    living.mkdir(parents=True)
+    recover_directory(target)
+    assert living.is_dir()
+    assert not target.exists()
+    target.mkdir()
+    (tmp_path / f".target-{dead.pid}-abc.old" / "old" / "file").mkdir(parents=True)
+    recover_directory(target)
+    assert list(target.iterdir()) == []
+    assert [path.name for path in tmp_path.glob(".target-*")] == [living.parent.name]
+
+
 def test_what_is_there_stays_if_it_cannot_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "target"
     with atomic_directory(target) as work:
@@ -77,6 +143,7 @@ def test_what_is_there_stays_if_it_cannot_be_replaced(tmp_path: Path, monkeypatc
             raise OSError(28, "No space left on device")
         rename(source, place)
 
+    monkeypatch.setattr("serving.atomic._exchange", lambda one, other: False)
     monkeypatch.setattr("serving.atomic.os.rename", fail)
     with pytest.raises(OSError, match="No space left"), atomic_directory(target) as work:
         (work / "a").write_text("new")
