@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from intentrec_tf.inputs import Columns, assemble_inputs, following
-from intentrec_tf.models.next_item_model import NextItemModel, exclude
+from intentrec_tf.models.next_item_model import NextItemModel
 from intentrec_tf.retrieval import Retriever
 from intentrec_tf.schema import LABEL_SEPARATOR
+from intentrec_tf.top_items import exclude, top_items
 from intentrec_tf.vocabulary import FIRST, OOV, Vocabulary
 
 _NOW = "request_time"
@@ -99,7 +100,7 @@ class Signatures(tf.Module):
         if self._spec.schema.exclude_seen:
             never.append(inputs["item_id"])
         rows = tf.pad(tf.concat(never, axis=1), [[0, 0], [1, 0]])  # row 0 is padding and never an answer
-        best, found = tf.math.top_k(exclude(scores, rows), k=self.top_k)
+        best, found = top_items(exclude(tf.transpose(scores), rows), self.top_k)
         possible = tf.math.is_finite(best)
         return {
             "item_id": tf.where(possible, tf.gather(self.item_names, found), ""),

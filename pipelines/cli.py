@@ -113,6 +113,8 @@ def data(
 
 `intentrec prepare tables --events log.csv --items items.csv --schema shop.yaml --out data/shop`
 
+`intentrec prepare movielens-1m --derive-interests genres --out data/ml-1m-topics`
+
 `intentrec prepare simulated --seed 1 --out data/simulated`
 
 `intentrec prepare tables --engine spark --spark spark.master=local[2] --events log/ --schema shop.yaml --out data/shop`
@@ -143,6 +145,10 @@ def prepare(
     exclude_seen: Annotated[
         bool | None, typer.Option(help="Whether seen items are never recommended, instead of the schema's word.")
     ] = None,
+    derive_interests: Annotated[
+        str | None,
+        typer.Option(help="Item feature of whose labels users get interests from their first ratings (none declared)."),
+    ] = None,
     max_reject_share: Annotated[float, typer.Option(help="Fail if more of a file's rows are rejected.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Of the simulated service.")] = 0,
     size: Annotated[str | None, typer.Option(help="Of the simulated service: tiny, small, medium or large.")] = None,
@@ -158,6 +164,7 @@ def prepare(
     Tables of any length run in little memory: they are read in pieces and sorted by user on disk, or on Spark.
     Rejected rows are counted, printed and listed in rejected.csv with file, row, field and reason.
     """
+    from pipelines.derived_interests import InterestRule
     from pipelines.prepare import PrepareConfig
     from pipelines.prepare import prepare as run_prepare
     from pipelines.split import SplitConfig
@@ -182,6 +189,7 @@ def prepare(
         min_interactions=min_interactions,
         request_time=request_time,
         exclude_seen=exclude_seen,
+        derive_interests=None if derive_interests is None else InterestRule(feature=derive_interests),
     )
     run_prepare(config, out, typer.echo, _spark(engine, spark or [], format_, option or []))
 

@@ -20,6 +20,7 @@ from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.schema import Schema
 from pipelines.datasets import registry
 from pipelines.datasets.parquetfiles import parquet_files
+from pipelines.derived_interests import InterestRule, with_derived_interests
 from pipelines.prepared import FORMAT, MANIFEST, PreparedData, read_manifest
 from pipelines.sources import Source, whole_source
 from pipelines.spec_files import save_spec
@@ -52,6 +53,7 @@ class PrepareConfig(BaseModel):
         min_interactions: items with fewer events in the whole log are left out, and counted (P2 uses 5).
         request_time: replaces the schema's, to compare with systems that do not use it.
         exclude_seen: replaces the schema's, for protocols that leave seen items out.
+        derive_interests: how to make interests of ratings where users declared none; None makes none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,6 +71,7 @@ class PrepareConfig(BaseModel):
     min_interactions: int = Field(1, ge=1)
     request_time: bool | None = None
     exclude_seen: bool | None = None
+    derive_interests: InterestRule | None = None
 
 
 def prepare(
@@ -100,6 +103,8 @@ def prepare(
         say(f"{out}: input or options have changed; runs trained on the earlier data can no longer be evaluated.")
     with atomic_directory(out) as work:
         source = _open(config, work / TEMPORARY, say, spark)
+        if config.derive_interests is not None:
+            source = with_derived_interests(source, config.derive_interests)
         for line in (*source.sources, *source.report.summary()):
             say(line)
         if source.dropped:
@@ -187,8 +192,20 @@ def _packaged(config: PrepareConfig) -> Schema:
 
 
 def _adapted(schema: Schema, config: PrepareConfig) -> Schema:
-    """The schema with what the options replace."""
+    """The schema with what the options replace.
+
+    Raises:
+        DataError: interests are to be labels of an item feature that has none.
+    """
     wanted = {name: getattr(config, name) for name in ADAPTED}
+    if config.derive_interests is not None:
+        wanted["explicit_interests"] = name = config.derive_interests.feature
+        labelled = [feature.name for feature in schema.item_features if feature.kind != "numeric"]
+        if name not in labelled:
+            has = f"it has {', '.join(labelled)}" if labelled else "it has none"
+            raise DataError(
+                f"--derive-interests {name}: schema '{schema.name}' has no such item feature with labels; {has}."
+            )
     return schema.model_copy(update={name: value for name, value in wanted.items() if value is not None})
 
 
@@ -212,7 +229,12 @@ def _request(config: PrepareConfig) -> dict[str, Any]:
     values = config.model_dump(mode="json")
     for name in PATHS:
         values[name] = str(Path(values[name]).resolve()) if values[name] else None
-    return values
+    return _without_new_defaults(values)
+
+
+def _without_new_defaults(values: dict[str, Any]) -> dict[str, Any]:
+    """The options but those that came later and are not used, so that earlier preparations stay what they were."""
+    return {name: value for name, value in values.items() if name != "derive_interests" or value is not None}
 
 
 def _write_frames(source: Source, work: Path) -> None:
@@ -228,7 +250,8 @@ def _manifest(config: PrepareConfig, source: Source, spec: DataSpec, statistics:
     inputs = {str(path.resolve()): _digest(path) for path in source.files} | source.digests
     if config.schema_file:
         inputs[str(Path(config.schema_file).resolve())] = _digest(Path(config.schema_file))
-    choices = config.model_dump(mode="json", exclude={*PATHS, *ADAPTED})  # the schema holds the last
+    # the schema holds what is adapted
+    choices = _without_new_defaults(config.model_dump(mode="json", exclude={*PATHS, *ADAPTED}))
     content = [FORMAT, sorted(inputs.values()), source.schema.to_dict(), choices]
     return {
         "format": FORMAT,

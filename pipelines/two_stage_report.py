@@ -51,6 +51,7 @@ def two_stage_record(
         "implicit": config.model_dump(mode="json"),
         "explicit": second.read()[1].model_dump(mode="json") if second else None,
         "ranking": ranking.model_dump(mode="json") if ranking else None,
+        "data_caveats": prepared.manifest["sources"],
         **result,
         **provenance(),
     }

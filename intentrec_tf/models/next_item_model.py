@@ -294,10 +294,3 @@ def _distinct_logsumexp(logits: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     rows, logits = tf.gather(rows, order, batch_dims=1), tf.gather(logits, order, batch_dims=1)
     again = tf.pad(rows[:, 1:] == rows[:, :-1], [[0, 0], [1, 0]])
     return tf.reduce_logsumexp(tf.where(again, NEVER, logits), axis=1, keepdims=True)
-
-
-def exclude(scores: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """Scores [batch, V] with the items of ``rows`` int32 [batch, any] at ``-inf`` (row 0 is harmless)."""
-    batch = tf.broadcast_to(tf.range(tf.shape(rows)[0])[:, None], tf.shape(rows))
-    hits = tf.scatter_nd(tf.stack([batch, rows], axis=-1), tf.ones_like(rows), tf.shape(scores))
-    return tf.where(hits > 0, -float("inf"), scores)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from intentrec_tf.inputs import Columns
-from intentrec_tf.models.next_item_model import exclude
 from intentrec_tf.retrieval.merge import merge, split_budget
 from intentrec_tf.retrieval.retrieval_model import RetrievalModel
+from intentrec_tf.top_items import nearest_items
 from intentrec_tf.vocabulary import FIRST
 
 
@@ -110,11 +110,12 @@ class Retriever(tf.Module):
         """Candidates for queries; ``topics`` and ``excluded`` as of a call."""
         slots = tf.shape(asked.mass)[1]
         own = asked.valid[:, :slots]
-        rows, score = self._search(asked.queries[:, :slots], self.implicit_vectors, excluded)
+        rows, score = nearest_items(asked.queries[:, :slots], self.implicit_vectors, excluded, self.total)
         rows = tf.where(own[..., None], rows, 0)
         if self.explicit is not None:
             wanted = tf.where(asked.valid[:, slots:], topics, 0)
-            more, more_score = self._search(asked.queries[:, slots:], self.explicit_vectors, excluded, wanted)
+            queries, vectors = asked.queries[:, slots:], self.explicit_vectors
+            more, more_score = nearest_items(queries, vectors, excluded, self.total, wanted, self.item_topics)
             rows = tf.concat([rows, tf.where(wanted[..., None] > 0, more, 0)], axis=1)
             score = tf.concat([score, more_score], axis=1)
         budget = split_budget(self.total, asked.mass, own, asked.valid[:, slots:], self.explicit_share)
@@ -129,27 +130,3 @@ class Retriever(tf.Module):
         more = self.explicit({**inputs, "topic": tf.where(asked, topics, 0)}, training=False)["queries"]
         queries = tf.concat([found["queries"], tf.where(asked[..., None], more, 0.0)], axis=1)
         return Queries(queries, tf.concat([found["slots"], asked], axis=1), found["mass"])
-
-    def _search(
-        self, queries: tf.Tensor, vectors: tf.Tensor, excluded: tf.Tensor, topics: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The ``total`` best items for each query, rows int32 and scores float32 [batch, n, total]; 0 where none."""
-        count, size = tf.shape(queries)[1], self.spec.items.size
-        scores = tf.reshape(tf.einsum("bkd,vd->bkv", queries, vectors), [-1, size])
-        never = tf.pad(excluded, [[0, 0], [2, 0]])
-        never = tf.concat([tf.ones_like(never[:, :1]), never], axis=1)  # padding and OOV, too
-        scores = exclude(scores, tf.repeat(never, count, axis=0))
-        if topics is not None and self.item_topics is not None:
-            scores = tf.where(self._on_topic(tf.reshape(topics, [-1])), scores, -float("inf"))
-        best, rows = tf.math.top_k(scores, self.total)
-        rows = tf.where(tf.math.is_finite(best), rows, 0)
-        shape = tf.stack([tf.shape(queries)[0], count, self.total])
-        return tf.reshape(rows, shape), tf.reshape(tf.where(rows > 0, best, 0.0), shape)
-
-    def _on_topic(self, topics: tf.Tensor) -> tf.Tensor:
-        """Whether each item has each topic, bool [n, V]."""
-        assert self.item_topics is not None
-        has = tf.zeros([tf.shape(topics)[0], self.spec.items.size], tf.bool)
-        for column in tf.unstack(self.item_topics, axis=1):
-            has |= column[None] == topics[:, None]
-        return has

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.options import RunOption
+from pipelines.options import RunOption, numbers
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -195,6 +195,41 @@ def serve(
     _keep(record, json_file)
     if picture:
         plot_serve(record, picture)
+
+
+@app.command(
+    epilog="Example: `intentrec benchmark retrieve --json results/benchmark-retrieve.json --picture retrieve.png`"
+)
+def retrieve(
+    catalogues: Annotated[str, typer.Option(help="Numbers of items, with commas between.")] = (
+        "10000,30000,100000,300000,1000000"
+    ),
+    calls: Annotated[int, typer.Option(help="Of each search with each number of queries.", min=2)] = 100,
+    threads: Annotated[int, typer.Option(help="Of a search; the local server gives it one.", min=1)] = 1,
+    json_file: JsonOption = None,
+    picture: PictureOption = None,
+) -> None:
+    """Latency and memory of a search for candidates with 1 to 12 queries, exact and FAISS; ten minutes."""
+    _check(picture)
+    from pipelines.benchmark.pictures import plot_retrieve
+    from pipelines.benchmark.retrieve import KINDS, benchmark_retrieve
+
+    record = benchmark_retrieve(sorted(set(numbers("--catalogues", catalogues))), calls, threads, typer.echo)
+    last = str(record["largest"]["items"])
+    rows = (
+        (
+            kind,
+            *(f"{record[what][kind][last]['12']:.1f}" for what in ("p50_ms", "p99_ms")),
+            f"{record['memory_mb'][kind][last]['12']:,}",
+            f"{record['recall_at_100'][kind][last]:.4f}",
+        )
+        for kind in KINDS
+    )
+    title = f"{int(last):,} items, {record['dim']} dimensions, 12 queries at once"
+    _table(title, ("search", "p50 ms", "p99 ms", "peak MB", "recall@100"), rows)
+    _keep(record, json_file)
+    if picture:
+        plot_retrieve(record, picture)
 
 
 def _check(picture: Path | None) -> None:

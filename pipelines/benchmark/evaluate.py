@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from intentrec_tf.models import ModelConfig, build_model
 from pipelines.benchmark.growth import measure
-from pipelines.benchmark.measure import peak_mb
+from pipelines.benchmark.memory import peak_mb
 from pipelines.environment import provenance
 from pipelines.evaluate import evaluate
 from pipelines.prepared import PreparedData

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from pipelines.benchmark.worker import ask_worker
 from pipelines.environment import provenance
 from pipelines.progress import track
-from pipelines.validate import DataError
 
 LENGTHS = (50, 100, 200, 500, 1_000)
 CATALOGUES = (3_706, 10_000, 30_000, 100_000, 300_000, 1_000_000)
@@ -55,10 +52,4 @@ def measure(options: dict[str, Any]) -> dict[str, Any]:
     Raises:
         DataError: it failed, for example for want of memory.
     """
-    command = [sys.executable, "-m", "pipelines.benchmark.growth_worker", json.dumps(options)]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
-    if outcome.returncode:
-        reason = (outcome.stderr.strip().splitlines() or [f"exit code {outcome.returncode}"])[-1]
-        raise DataError(f"measuring {options}: failed with '{reason}'; free memory or measure less.")
-    found: dict[str, Any] = json.loads(outcome.stdout.strip().splitlines()[-1])
-    return found
+    return ask_worker("growth_worker", options)

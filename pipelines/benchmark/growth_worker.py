@@ -15,7 +15,8 @@ from typing import Any
 import tensorflow as tf
 
 from intentrec_tf.models import ModelConfig, build_model
-from pipelines.benchmark.measure import median_seconds, peak_mb
+from pipelines.benchmark.measure import median_seconds
+from pipelines.benchmark.memory import peak_mb
 from pipelines.benchmark.synthetic import synthetic_batch, synthetic_spec
 from pipelines.config import TrainingConfig
 from pipelines.evaluate import ranking_step

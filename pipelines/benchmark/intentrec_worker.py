@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from intentrec_tf.models import build_model
-from pipelines.benchmark.measure import peak_mb
+from pipelines.benchmark.memory import peak_mb
 from pipelines.config import RunConfig
 from pipelines.evaluate import ranking_metrics, ranking_step
 from pipelines.input_fn import evaluation_batches, training_batches

@@ -1,27 +1,15 @@
-"""Seconds and megabytes."""
+"""Seconds, and what the machine can do."""
 
 from __future__ import annotations
 
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 MATRIX = 2_048
-
-
-def peak_mb() -> int:
-    """Most memory this process has held so far, MB (Linux counts what its parent held into ``ru_maxrss``)."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        return int(status.read_text().partition("VmHWM:")[2].split()[0]) // 1024
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used // (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def median_seconds(call: Callable[[], Any], times: int = 15, warm_up: int = 3) -> float:

@@ -111,6 +111,41 @@ def plot_serve(record: dict[str, Any], picture: Path) -> None:
     _save(figure, axes, picture)
 
 
+def plot_retrieve(record: dict[str, Any], picture: Path) -> None:
+    """Latency and memory of each kind of search over the catalogue, and latency over the number of queries."""
+    looks = {"graph": (OURS, "-"), "graph_plain": (OURS, ":"), "exact": ("#666666", "-"), "faiss": (PEER, "-")}
+    words = {"graph": "exact, in the model", "graph_plain": "the same, plain top-k", "exact": "exact, NumPy"}
+    names = sorted(record["p50_ms"]["graph"], key=int)
+    sizes, counts = [int(name) for name in names], sorted(map(int, record["p50_ms"]["graph"][names[0]]))
+    most = str(counts[-1])
+    figure, (left, middle, right) = pyplot.subplots(1, 3, figsize=(13, 4.4), layout="constrained")
+    for kind, (colour, line) in looks.items():
+        style = {"color": colour, "linestyle": line, "marker": "o", "markersize": 4, "label": words.get(kind, "FAISS")}
+        p50, p99 = record["p50_ms"][kind], record["p99_ms"][kind]
+        left.plot(sizes, [p50[name][most] for name in names], **style)
+        left.fill_between(
+            sizes, [p50[name][most] for name in names], [p99[name][most] for name in names], color=colour, alpha=0.08
+        )
+        middle.plot(counts, [p50[names[-1]][str(count)] for count in counts], **style)
+        right.plot(sizes, [record["memory_mb"][kind][name][most] for name in names], **style)
+    left.set(title=f"{most} queries: p50, up to p99 shaded", xlabel="items", ylabel="ms")
+    middle.set(title=f"{sizes[-1]:,} items: p50", xlabel="queries at once (interests of a user)", ylabel="ms")
+    right.set(title="peak memory of the process", xlabel="items", ylabel="MB")
+    for axis in (left, middle):
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    for axis in (left, right):
+        axis.set_xscale("log")
+    right.set_ylim(0, None)
+    left.legend(frameon=False, fontsize=9)
+    found = min(record["recall_at_100"]["faiss"].values())
+    figure.suptitle(
+        f"The {record['k']} nearest of each query, {record['dim']} dimensions, {record['threads']} thread(s); "
+        f"FAISS finds at least {found:.1%} of them"
+    )
+    _save(figure, (left, middle, right), picture)
+
+
 def _save(figure: Any, axes: Any, picture: Path) -> None:
     for axis in axes:
         axis.grid(alpha=0.25)

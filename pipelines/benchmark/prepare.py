@@ -19,7 +19,7 @@ from pipelines.validate import DataError
 
 # Runs one command and says on standard error, last of all, how much memory it took at most.
 MEASURED = "import sys; from pipelines.main import main; code = main(sys.argv[1:]); \
-from pipelines.benchmark.measure import peak_mb; print(peak_mb(), file=sys.stderr); sys.exit(code)"
+from pipelines.benchmark.memory import peak_mb; print(peak_mb(), file=sys.stderr); sys.exit(code)"
 
 
 def benchmark_prepare(arguments: list[str], repeats: int = 3, say: Callable[[str], None] = print) -> dict[str, Any]:

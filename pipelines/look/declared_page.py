@@ -9,6 +9,10 @@ from pipelines.markdown import markdown
 
 LABELS = 15
 NONE = "The data set has no declared interests."
+DERIVED = (
+    "Nobody declared these interests: they are derived from the user's ratings in the first part of the history, which "
+    "is among the events below, so part of the agreement is by construction."
+)
 ROWS = {
     "declared_seen": "declared labels that the user's events touch",
     "events_declared": "the user's events that touch a declared label",
@@ -23,7 +27,7 @@ def declared_summary(look: dict[str, Any]) -> list[str]:
         return [NONE]
     seen, events = (found[name] for name in ("declared_seen", "events_declared"))
     return [
-        f"{percent(found['share_of_users'])} of users declared interests "
+        f"{percent(found['share_of_users'])} of users {'have derived' if found['derived'] else 'declared'} interests "
         f"({number(found['declared_per_user']['mean'])} each): their events touch {percent(seen['spread']['mean'])} "
         f"of them{_another(seen)}, and {percent(events['spread']['mean'])} of their events touch a declared "
         f"one{_another(events)}."
@@ -40,6 +44,8 @@ def declared_part(look: dict[str, Any]) -> list[str]:
         f"`{found['feature']}`); {found['users_declaring_with_events']:,} of them have an event, which is "
         f"{percent(found['share_of_users'])} of all users with events."
     )
+    if found["derived"]:
+        head = f"{DERIVED} {head}"
     if not found["users_declaring_with_events"]:
         return ["## Declared interests", head]
     if found["share_declared_by_first_event"] is not None:

@@ -54,7 +54,8 @@ def declared_figure(look: dict[str, Any]) -> Figure:
         axis.set_xlabel(f"share of {what}\n{which}", fontsize=SIZE)
         panel_title(axis, means, WIDTH / 3 - 0.6)
     figure.axes[0].set_ylabel("share of users", fontsize=SIZE)
-    headline(figure, look["dataset"], "declared interests and behaviour")
+    kind = "derived" if found["derived"] else "declared"
+    headline(figure, look["dataset"], f"{kind} interests and behaviour")
     legend(figure, {OWN: OURS, **({OTHER: PAPER} if compared else {})})
     return figure
 

@@ -103,6 +103,7 @@ def measure(prepared: PreparedData, feature: str | None = None, bounds: tuple[in
         interests, of = declared, explicit
         parts["declared"] = lambda: {
             "feature": of.name,
+            "derived": bool(manifest["request"].get("derive_interests")),
             **declared_of(log, labels_of(of, interests["interest"]), interests, bounds),
         }
     numbers: dict[str, Any] = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from serving.candidates.candidate_index import CandidateIndex
 from serving.candidates.errors import CandidateInputError
@@ -45,6 +46,16 @@ def recall_against(index: CandidateIndex, exact: CandidateIndex, queries: Any, k
     truth, found = exact.search(queries, k).item_ids, index.search(queries, k).item_ids
     if not len(truth):
         raise CandidateInputError("There are no queries, so pass at least one.")
+    return recall_of(found, truth)
+
+
+def recall_of(found: NDArray[Any], truth: NDArray[Any]) -> Recall:
+    """Compare what two searches for the same queries found.
+
+    Args:
+        found: Item ids in question ``[N, k]``; ``""`` where there was no more.
+        truth: The right ones ``[N, k]``, at least one for each query; N > 0.
+    """
     shares = [
         len(set(names) & set(others) - {""}) / np.count_nonzero(others != "")
         for names, others in zip(found, truth, strict=True)

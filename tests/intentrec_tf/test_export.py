@@ -344,7 +344,7 @@ def test_the_intent_graph_holds_nothing_of_the_item_predictor(model: NextItemMod
     assert held["intent"]
     assert not held["intent"] & forbidden
     assert held["item"] >= forbidden  # or this test could not fail
-    for word in ("item_encoder", "item_head", "item_input", "ScatterNd"):
+    for word in ("item_encoder", "item_head", "item_input", "TensorScatterUpdate"):
         assert not [node for node in _reachable_nodes(intent) if word in node], word
         assert [node for node in _reachable_nodes(item) if word in node], word
 

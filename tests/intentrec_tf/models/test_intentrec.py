@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.models import IntentRec, ModelConfig, NextItemModel
-from intentrec_tf.models.next_item_model import exclude
 from tests.support import SCHEMA, WINDOW, User, build_model, build_spec, lay_out, left_padded, random_user
 
 
@@ -215,11 +214,6 @@ def test_names_of_features_and_intents_never_meet_names_of_layers(name: str) -> 
         numeric_ranges={**spec.numeric_ranges, name: (0.0, 1.0)},
     )
     IntentRec(renamed, ModelConfig(variant="V3", dim=8))
-
-
-def test_exclude() -> None:
-    scores = exclude(tf.ones([2, 5]), tf.constant([[2, 2, 0], [4, 3, 0]])).numpy()
-    assert np.isinf(scores).tolist() == [[True, False, True, False, False], [True, False, False, True, True]]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from pipelines.benchmark import growth, peer_environment
 from pipelines.benchmark import train as train_module
 from pipelines.benchmark.evaluate import benchmark_evaluate
 from pipelines.benchmark.growth_worker import main as grow
-from pipelines.benchmark.measure import median_seconds, peak_gflops, peak_mb
+from pipelines.benchmark.measure import median_seconds, peak_gflops
+from pipelines.benchmark.memory import peak_mb
 from pipelines.benchmark.pictures import plot_growth, plot_train
 from pipelines.benchmark.prepare import benchmark_prepare
 from pipelines.benchmark.synthetic import synthetic_batch, synthetic_spec
