@@ -278,7 +278,7 @@ def evaluate(
     from pipelines.split import PARTS
 
     folder = RunFolder(run)
-    model, prepared, config = folder.load_model()
+    model, prepared, config = folder.load_scorer()
     number = PARTS.index(part.value)
     record = evaluation_record(run_evaluate(model, prepared, number, batch, max_targets), prepared, config, number)
     print_record(record, Console())
