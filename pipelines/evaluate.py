@@ -12,7 +12,15 @@ import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.inputs import Columns
-from intentrec_tf.metrics import candidate_rank, hit_rate, intent_hits, intent_metrics, ndcg, reciprocal_rank, target_rank
+from intentrec_tf.metrics import (
+    candidate_rank,
+    hit_rate,
+    intent_hits,
+    intent_metrics,
+    ndcg,
+    reciprocal_rank,
+    target_rank,
+)
 from intentrec_tf.metrics.ranking import UNREACHABLE, ScoreChunk
 from intentrec_tf.models import NextItemModel
 from intentrec_tf.ranking import Ranker

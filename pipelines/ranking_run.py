@@ -73,9 +73,7 @@ class RankingSources:
         """Of :func:`ranking_batches`; the first call computes candidates and features."""
         training = self._training
         if not self._questions.files:
-            self._questions.write(
-                self._prepared, self._joint, self._find, self._config.questions, training.seed
-            )
+            self._questions.write(self._prepared, self._joint, self._find, self._config.questions, training.seed)
         return ranking_batches(
             self._prepared, self._config, self._joint, self._questions, training.rows_per_batch, training.seed
         )
@@ -83,6 +81,4 @@ class RankingSources:
     def validation_batches(self) -> tf.data.Dataset:
         """Of :func:`listed_batches`."""
         targets, seed = self._training.validation_targets, self._training.seed
-        return listed_batches(
-            self._prepared, self._joint, self._find, VALIDATION, self._count, targets, seed
-        )
+        return listed_batches(self._prepared, self._joint, self._find, VALIDATION, self._count, targets, seed)

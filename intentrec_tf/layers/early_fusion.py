@@ -18,8 +18,8 @@ class EarlyFusion(tf.keras.layers.Layer):
 
     Call arguments: ``inputs`` float [batch, C, d1], candidates; ``events`` float [batch, seq, d2], newest last;
         ``valid`` bool [batch, seq]; ``places`` int32 and ``there`` bool [batch, C, chosen], see :class:`NearestEvents`.
-    Returns: ``rows`` float [batch, C, chosen + newest, dim] and ``real`` bool [batch, C, chosen + newest]; rows that are
-        not real are zeros.
+    Returns: ``rows`` float [batch, C, chosen + newest, dim] and ``real`` bool [batch, C, chosen + newest]; rows that
+        are not real are zeros.
 
     Source: TransAct (Xia et al. 2023, arXiv 2306.00248): the candidate is concatenated to each event; learned
     positions as in TransAct V2 (Xia et al. 2025, arXiv 2506.02267).

@@ -187,7 +187,10 @@ class NextItemModel(tf.keras.Model):
         same = (repeat.items[:, :, None] == rows[:, None, :]) & (rows >= FIRST)[:, None, :]
         again = tf.einsum("bl,blc->bc", repeat.pointer, tf.cast(same, tf.float32))
         again = tf.where(again > 0, tf.math.log(tf.maximum(again, SMALLEST)), NEVER)
-        both = [tf.math.log_sigmoid(-repeat.share)[:, None] + chances, tf.math.log_sigmoid(repeat.share)[:, None] + again]
+        both = [
+            tf.math.log_sigmoid(-repeat.share)[:, None] + chances,
+            tf.math.log_sigmoid(repeat.share)[:, None] + again,
+        ]
         return tf.where(rows >= FIRST, tf.reduce_logsumexp(both, axis=0), NEVER)
 
     def _normaliser(self, logits: ScoreChunk, state: tf.Tensor) -> tf.Tensor:

@@ -31,5 +31,7 @@ def build_ranker(spec: DataSpec, config: RankingConfig, base: ModelConfig) -> Ra
         ValueError: Z is asked for, and that model has none.
     """
     if config.intent and base.variant not in ("V2", "V3"):
-        raise ValueError(f"ranking.intent needs a V2 or V3 run, not {base.variant}; name one or set ranking.intent=false")
+        raise ValueError(
+            f"ranking.intent needs a V2 or V3 run, not {base.variant}; name one or set ranking.intent=false"
+        )
     return _CLASSES[config.kind](spec, config, base)

@@ -20,9 +20,9 @@ layers = tf.keras.layers
 class DCNRanker(Ranker):
     """DCN v2: ``x_0 = concat(candidate, user)``, ``x_(l+1) = x_0 * (W_l x_l + b_l) + x_l``, then a hidden layer.
 
-    The candidate is its item vector, which holds its catalogue features; the user are the mean of the events, the newest
+    The candidate is its item vector, which holds its catalogue features; the user is the mean of the events, the newest
     event, the moment of the question, and of the IntentRec model Z and the item state.  The W_l have low rank
-    (``hidden_dim``).  Cross layers and the hidden layer are stacked, as the paper's stacked form.
+    (``hidden_dim``).  Cross layers and the hidden layer are stacked, one of the paper's two forms.
 
     Args:
         spec: what the data set is.
@@ -50,6 +50,4 @@ class DCNRanker(Ranker):
             x = cross(first, x)
         scores = verdict(config, x, inputs)
 
-        super().__init__(
-            spec, config, base, inputs, scores, embedding, name=kwargs.pop("name", "dcn_ranker"), **kwargs
-        )
+        super().__init__(spec, config, base, inputs, scores, embedding, name=kwargs.pop("name", "dcn_ranker"), **kwargs)

@@ -46,6 +46,4 @@ class DINRanker(Ranker):
         parts = [found, found * seen.candidates, seen.candidates, beside(user, seen.candidates)]
         scores = verdict(config, layers.Concatenate(name="both")(parts), inputs)
 
-        super().__init__(
-            spec, config, base, inputs, scores, embedding, name=kwargs.pop("name", "din_ranker"), **kwargs
-        )
+        super().__init__(spec, config, base, inputs, scores, embedding, name=kwargs.pop("name", "din_ranker"), **kwargs)

@@ -44,9 +44,7 @@ class TransActV2Ranker(Ranker):
         embedding = item_embedding(spec, base)
         nearest = NearestEvents(config.nearest, name="nearest_events")
         fusion = EarlyFusion(config.width, config.nearest, config.newest, name="early_fusion")
-        encoder = TransformerEncoder(
-            config.blocks, 1, dropout=config.dropout, ffn_dim=config.width, name="transformer"
-        )
+        encoder = TransformerEncoder(config.blocks, 1, dropout=config.dropout, ffn_dim=config.width, name="transformer")
 
         # --- functional graph
         seen = sides(spec, config, base, embedding, inputs)
