@@ -27,8 +27,8 @@ class NearestEvents(tf.keras.layers.Layer):
         self.count = count
 
     def call(self, inputs, events, valid):
-        products = tf.matmul(tf.stop_gradient(inputs), tf.stop_gradient(events), transpose_b=True)
-        products = tf.where(valid[:, None], tf.cast(products, tf.float32), NEVER)
+        candidates, events = (tf.cast(tf.stop_gradient(x), tf.float32) for x in (inputs, events))
+        products = tf.where(valid[:, None], tf.matmul(candidates, events, transpose_b=True), NEVER)
         # room for `count` places in a history that is shorter
         products = tf.pad(products, [[0, 0], [0, 0], [self.count, 0]], constant_values=NEVER)
         best, places = tf.math.top_k(products, self.count)
