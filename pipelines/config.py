@@ -15,6 +15,7 @@ from intentrec_tf.retrieval.config import RetrievalConfig
 from pipelines.validate import DataError
 
 CONFIGS = Path(__file__).parent / "configs"
+Section = Literal["model", "retrieval", "ranking"]
 
 
 class TrainingConfig(BaseModel):
@@ -114,7 +115,7 @@ class RunConfig(BaseModel):
         return self
 
     @property
-    def section(self) -> Literal["model", "retrieval", "ranking"]:
+    def section(self) -> Section:
         """Which part of the configuration describes what is trained."""
         if self.ranking is not None:
             return "ranking"

@@ -9,7 +9,7 @@ from pipelines.config import RankingRunConfig, TrainingConfig
 from pipelines.prepared import PreparedData
 from pipelines.ranking_input import listed_batches, ranking_batches
 from pipelines.ranking_questions import RankingQuestions, candidates_of
-from pipelines.run_folder import RunFolder
+from pipelines.run_folder import NAME_ANOTHER, RunFolder
 from pipelines.split import VALIDATION
 from pipelines.two_stage import make_retriever
 from pipelines.validate import DataError
@@ -21,16 +21,18 @@ def parts_of(prepared: PreparedData, config: RankingRunConfig) -> dict[str, str]
     """Versions of the runs that a ranker is trained with: ``run`` and, if named, ``retrieval``.
 
     Raises:
-        DataError: one is missing, unfinished, or of other data.
+        DataError: one is missing, unfinished, of another kind, or of other data.
     """
-    folders = {"run": config.run, "retrieval": config.retrieval}
     found = {}
-    for name, folder in folders.items():
-        if folder is None:
-            continue
-        run = RunFolder(folder)
+    base = RunFolder(config.run)
+    base.check_kind("model", NAME_ANOTHER)
+    folders = {"run": base}
+    if config.retrieval is not None:
+        folders["retrieval"] = RunFolder(config.retrieval)
+        folders["retrieval"].check_kind("retrieval", "name one, or leave out ranking.retrieval")
+    for name, run in folders.items():
         if run.read()[0].fingerprint != prepared.fingerprint:
-            raise DataError(f"{folder}: was trained on other data than {prepared.folder}; train both on the same.")
+            raise DataError(f"{run.folder}: was trained on other data than {prepared.folder}; train both on the same.")
         found[name] = run.version()
     return found
 
@@ -46,7 +48,7 @@ class RankingSources:
         run: its folder, which keeps the questions.
 
     Raises:
-        DataError: a run that is of another kind.
+        DataError: a run that cannot be loaded.
     """
 
     def __init__(

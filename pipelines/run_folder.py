@@ -11,14 +11,14 @@ from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.models import NextItemModel, build_model
 from intentrec_tf.ranking import JointRanker, Ranker, build_ranker
 from intentrec_tf.retrieval import RetrievalModel
-from pipelines.config import RunConfig, changed_settings
+from pipelines.config import RunConfig, Section, changed_settings
 from pipelines.prepared import PreparedData
 from pipelines.validate import DataError
 from serving.atomic import atomic_text
 
 Model = NextItemModel | RetrievalModel | Ranker
 Kind = TypeVar("Kind", NextItemModel, RetrievalModel, Ranker)
-_KINDS = {NextItemModel: "run that predicts items", RetrievalModel: "retrieval run", Ranker: "ranking run"}
+NAME_ANOTHER = "name a run that predicts items"
 
 
 def build(spec: DataSpec, config: RunConfig) -> Model:
@@ -119,7 +119,7 @@ class RunFolder:
         Raises:
             DataError: as there, or it is a run of another kind.
         """
-        return self._load(NextItemModel, "name a run that predicts items")
+        return self._load(NextItemModel, "model", NAME_ANOTHER)
 
     def load_retrieval_model(self) -> tuple[RetrievalModel, PreparedData, RunConfig]:
         """:meth:`load_model` of a run that finds candidates.
@@ -127,7 +127,7 @@ class RunFolder:
         Raises:
             DataError: as there, or it is no retrieval run.
         """
-        return self._load(RetrievalModel, "train one, for example with --config retrieval")
+        return self._load(RetrievalModel, "retrieval", "train one, for example with --config retrieval")
 
     def load_ranker(self) -> tuple[JointRanker, PreparedData, RunConfig]:
         """The ranker of a ranking run with the IntentRec model whose features it reads.
@@ -135,7 +135,7 @@ class RunFolder:
         Raises:
             DataError: as in :meth:`load_model`, or it is no ranking run, or that model has been trained anew since.
         """
-        ranker, prepared, config = self._load(Ranker, "train one, for example with --config ranking")
+        ranker, prepared, config = self._load(Ranker, "ranking", "train one, for example with --config ranking")
         assert config.ranking is not None
         base = RunFolder(config.ranking.run)
         self.check_same_data(base)
@@ -149,17 +149,27 @@ class RunFolder:
         Raises:
             DataError: as there, or it is a ranking run.
         """
-        model, prepared, config = self.load_model()
-        if isinstance(model, Ranker):
+        if self.read()[1].section == "ranking":
             raise DataError(f"{self.folder}: is a ranking run; evaluate it with 'intentrec two-stage --ranker'.")
+        model, prepared, config = self.load_model()
+        assert not isinstance(model, Ranker)
         return model, prepared, config
 
-    def _load(self, kind: type[Kind], otherwise: str) -> tuple[Kind, PreparedData, RunConfig]:
+    def check_kind(self, section: Section, instead: str) -> None:
+        """Say if a run is of another kind; ``instead`` are the words for what to do.
+
+        Raises:
+            DataError: it is, or there is no run.
+        """
+        found = self.read()[1].section
+        if found != section:
+            words = f"is no {section} run" if section != "model" else f"is a {found} run"
+            raise DataError(f"{self.folder}: {words}; {instead}.")
+
+    def _load(self, kind: type[Kind], section: Section, instead: str) -> tuple[Kind, PreparedData, RunConfig]:
+        self.check_kind(section, instead)
         model, prepared, config = self.load_model()
-        if not isinstance(model, kind):
-            known = next(words for other, words in _KINDS.items() if isinstance(model, other))
-            is_none = f"is no {_KINDS[kind]}" if kind is not NextItemModel else f"is a {known}"
-            raise DataError(f"{self.folder}: {is_none}; {otherwise}.")
+        assert isinstance(model, kind)
         return model, prepared, config
 
     def check_same_data(self, other: RunFolder) -> None:

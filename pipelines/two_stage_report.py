@@ -41,9 +41,9 @@ def two_stage_record(
         DataError: a run that is not there or does not fit, or counts that are none.
     """
     first, second = RunFolder(implicit), RunFolder(explicit) if explicit else None
+    joint, described = _rankers(first, rankers)
     retriever = make_retriever(first, second, max(counts, default=1))
     prepared, config = first.read()
-    joint, described = _rankers(first, rankers)
     model, ranking = None, None
     if run is None and described:
         run = next(iter(described.values())).run
@@ -71,16 +71,16 @@ def _rankers(first: RunFolder, folders: Sequence[Path]) -> tuple[dict[str, Joint
     Raises:
         DataError: one is not there, is no ranker, or two have one name.
     """
-    joint: dict[str, JointRanker] = {}
-    described = {}
+    named: dict[str, RunFolder] = {}
     for folder in folders:
         name = folder.absolute().name
-        if name in joint:
-            raise DataError(
-                f"--ranker {folder}: another one is called {name} too; copy it to a folder of another name."
-            )
-        first.check_same_data(RunFolder(folder))
-        joint[name], _, config = RunFolder(folder).load_ranker()
+        if name in named:
+            raise DataError(f"--ranker {folder}: another one is called {name} too; give it a folder of another name.")
+        named[name] = RunFolder(folder)
+        first.check_same_data(named[name])
+    joint, described = {}, {}
+    for name, run in named.items():
+        joint[name], _, config = run.load_ranker()
         assert config.ranking is not None
         described[name] = config.ranking
     return joint, described
