@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from intentrec_tf.inputs import Columns, assemble_inputs, following
 from intentrec_tf.models.next_item_model import NextItemModel
+from intentrec_tf.ranking import JointRanker
 from intentrec_tf.retrieval import Retriever
 from intentrec_tf.schema import LABEL_SEPARATOR
 from intentrec_tf.top_items import exclude, top_items
@@ -32,7 +33,8 @@ class Signatures(tf.Module):
     * ``item`` = ``serving_default``: ``item_id`` string and ``score`` float32 [B, K], best first.  The score is the
       probability before exclusion.  A place that no item is left for has id ``""`` and score 0.
     * ``rank``: also takes ``candidate_item_id`` string [B, C]; ``score`` float32 [B, C], each candidate's probability
-      among the different candidates, 0 for ``""`` and unknown ids.  Its cost does not grow with the catalogue.
+      among the different candidates, 0 for ``""`` and unknown ids.  Its cost does not grow with the catalogue.  By the
+      inner product with the item state, or by a ranker.
     * ``retrieve`` (with a retriever): also takes ``interest`` string [B, T], declared topics, and ``exclude_item_id``;
       ``item_id``, ``source`` string and ``score`` float32 [B, N], best of each source in turn.  A source is the number
       of an implicit interest or the name of a topic; the score is the cosine of the source's query and the item.
@@ -50,10 +52,23 @@ class Signatures(tf.Module):
         model: trained.
         top_k: K, at most the number of items.
         retriever: of the same data; None leaves ``retrieve`` out.
+        ranker: with ``model`` as its model; None ranks by the item state.
+
+    Raises:
+        ValueError: retriever or ranker do not belong to the model.
     """
 
-    def __init__(self, model: NextItemModel, top_k: int = 100, retriever: Retriever | None = None) -> None:
+    def __init__(
+        self,
+        model: NextItemModel,
+        top_k: int = 100,
+        retriever: Retriever | None = None,
+        ranker: JointRanker | None = None,
+    ) -> None:
         super().__init__(name="signatures")
+        if ranker is not None and ranker.model is not model:
+            raise ValueError("the ranker reads the features of another model; export that one")
+        self.ranker = ranker
         if retriever is not None and retriever.spec.items != model.spec.items:
             raise ValueError("retriever and model are of different data; train both on the same")
         self.retriever = retriever
@@ -111,7 +126,10 @@ class Signatures(tf.Module):
         """See the class; shapes and dtypes as there."""
         inputs, known = self.model_inputs(raw)
         rows = self.item_lookup.lookup(candidate_item_id)
-        predicted = self.model.candidate_probabilities(self.model.question(inputs), rows)
+        if self.ranker is None:
+            predicted = self.model.candidate_probabilities(self.model.question(inputs), rows)
+        else:
+            predicted = self.ranker.candidate_probabilities(inputs, rows)
         prior = tf.gather(self.item_prior, rows)  # 0 at padding and OOV
         prior = tf.math.divide_no_nan(prior, tf.reduce_sum(prior, axis=1, keepdims=True))
         return {"score": tf.where(known[:, None], predicted, prior)}
@@ -208,7 +226,11 @@ class Signatures(tf.Module):
 
 
 def save_model(
-    model: NextItemModel, path: str | Path, top_k: int = 100, retriever: Retriever | None = None
+    model: NextItemModel,
+    path: str | Path,
+    top_k: int = 100,
+    retriever: Retriever | None = None,
+    ranker: JointRanker | None = None,
 ) -> Signatures:
     """Write the SavedModel of a model with all its signatures.
 
@@ -217,11 +239,12 @@ def save_model(
         path: folder to be made.
         top_k: items the ``item`` signature returns.
         retriever: what the ``retrieve`` signature asks; None leaves it out.
+        ranker: what the ``rank`` signature asks; None asks the model itself.
 
     Returns:
         What was saved, to be asked without the SavedModel.
     """
-    signatures = Signatures(model, top_k, retriever)
+    signatures = Signatures(model, top_k, retriever, ranker)
     tf.saved_model.save(signatures, str(path), signatures=signatures.functions)
     return signatures
 

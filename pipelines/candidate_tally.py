@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from intentrec_tf.metrics import ndcg
+from intentrec_tf.metrics import candidate_rank, ndcg
 from intentrec_tf.metrics.ranking import UNREACHABLE
 from intentrec_tf.vocabulary import FIRST
 from pipelines.look.tail import HEAD
 from pipelines.segments import NAMES, segments
 
-Arrays = dict[str, np.ndarray]
+ALONE = ""  # the model that ranks by its item state, among the rankers
 
 
 def tail_items(counts: np.ndarray) -> np.ndarray:
@@ -43,7 +43,7 @@ class CandidateTally:
         self._places: list[np.ndarray] = []
         self._targets: list[np.ndarray] = []
         self._past: list[np.ndarray] = []
-        self._ranks: dict[int, list[np.ndarray]] = {count: [] for count in self.counts}
+        self._ranks: dict[tuple[str, int], list[np.ndarray]] = {}
         self._full: list[np.ndarray] = []
         self._seen = {count: np.zeros(len(tail), bool) for count in self.counts}
         self._entropy = dict.fromkeys(self.counts, 0.0)
@@ -51,7 +51,7 @@ class CandidateTally:
         self._wins = np.zeros(slots)
         self._interests = 0
 
-    def add(self, target: np.ndarray, past: np.ndarray, answer: Arrays) -> None:
+    def add(self, target: np.ndarray, past: np.ndarray, answer: dict[str, Any]) -> None:
         """One batch.
 
         Args:
@@ -59,7 +59,8 @@ class CandidateTally:
             past: int [batch], events before the question; they make a user new, casual or core.
             answer: ``rows`` and ``source`` int32 [batch, N], ``mass`` float32 [batch, K], ``slot`` int32 [batch] (the
                 implicit interest that scores the target highest); with a ranking model ``scores`` float32 [batch, N]
-                and ``full`` int32 [batch], the target's rank in the whole catalogue.
+                and ``full`` int32 [batch], the target's rank in the whole catalogue; with rankers ``rankers``, scores
+                of the same shape by name.
         """
         rows = answer["rows"]
         hit = (rows == target[:, None]) & (target >= FIRST)[:, None]
@@ -69,8 +70,10 @@ class CandidateTally:
         self._past.append(past)
         for count in self.counts:
             self._add_lists(count, rows[:, :count])
-            if "scores" in answer:
-                self._ranks[count].append(_rank_within(answer["scores"][:, :count], rows[:, :count], place))
+            systems = {ALONE: answer["scores"]} if "scores" in answer else {}
+            for name, scores in {**systems, **answer.get("rankers", {})}.items():
+                ranks = candidate_rank(scores[:, :count], rows[:, :count], target).numpy()
+                self._ranks.setdefault((name, count), []).append(ranks)
         if "full" in answer:
             self._full.append(answer["full"])
         real = target >= FIRST
@@ -97,8 +100,11 @@ class CandidateTally:
             one["coverage"] = float(self._seen[length].sum() / max(len(self._tail) - FIRST, 1))
             if self._labels is not None:
                 one["category_entropy"] = self._entropy[length] / count
-            if self._full:
-                one["ndcg@10"] = _ndcg(_joined(self._ranks[length]))
+            found = {name: _ndcg(_joined(ranks)) for (name, number), ranks in self._ranks.items() if number == length}
+            if ALONE in found:
+                one["ndcg@10"] = found.pop(ALONE)
+            if found:
+                one["rankers"] = found
             lists[str(length)] = one
         shares = self._wins / max(self._wins.sum(), 1)
         used = shares[shares > 0]
@@ -116,14 +122,6 @@ class CandidateTally:
         if self._full:
             answer["full_ndcg@10"] = _ndcg(_joined(self._full))
         return answer
-
-
-def _rank_within(scores: np.ndarray, rows: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Rank of the target among a list's items, ties counted against it, int32; UNREACHABLE if it is not in."""
-    inside = place < rows.shape[1]
-    own = np.take_along_axis(scores, np.where(inside, place, 0)[:, None], 1)
-    rank = ((scores >= own) & (rows >= FIRST)).sum(1)
-    return np.where(inside, rank, UNREACHABLE).astype(np.int32)
 
 
 def _entropies(labels: np.ndarray) -> np.ndarray:

@@ -253,6 +253,9 @@ def look(
 `intentrec train --data data/ml-1m --run runs/v3 --config movielens-1m`
 
 `intentrec train --data data/ml-1m --run runs/v0 --set model.variant=V0 --set training.epochs=20`
+
+`intentrec train --data data/ml-1m --run runs/din --config ranking
+--set ranking.run=runs/v3 --set ranking.retrieval=runs/dcm`
 """
 )
 def train(
@@ -329,7 +332,7 @@ def evaluate(
     from pipelines.split import PARTS
 
     folder = RunFolder(run)
-    model, prepared, config = folder.load_model()
+    model, prepared, config = folder.load_scorer()
     number = PARTS.index(part.value)
     record = evaluation_record(run_evaluate(model, prepared, number, batch, max_targets), prepared, config, number)
     print_record(record, Console())
@@ -365,6 +368,8 @@ def probe(
 `intentrec export --run runs/v3 --out export/intentrec`
 
 `intentrec export --run runs/v3 --implicit runs/dcm --explicit runs/topics --out export/intentrec`
+
+`intentrec export --run runs/v3 --implicit runs/dcm --ranker runs/din --out export/intentrec`
 """
 )
 def export(
@@ -374,6 +379,7 @@ def export(
     implicit: Annotated[Path | None, typer.Option(help="Retrieval run of interests in the history.")] = None,
     explicit: ExplicitOption = None,
     candidates: Annotated[int, typer.Option(help="Items the 'retrieve' signature returns.", min=1)] = 500,
+    ranker: Annotated[Path | None, typer.Option(help="Ranking run, for the 'rank' signature.")] = None,
 ) -> None:
     """Write a SavedModel with the signatures intent, item, rank and embed, and with --implicit also retrieve."""
     from pipelines.export import export as run_export
@@ -381,7 +387,8 @@ def export(
 
     found = RunFolder(implicit) if implicit else None
     topics = RunFolder(explicit) if explicit else None
-    typer.echo(f"exported to {run_export(RunFolder(run), out, top_k, found, topics, candidates)}")
+    ranks = RunFolder(ranker) if ranker else None
+    typer.echo(f"exported to {run_export(RunFolder(run), out, top_k, found, topics, candidates, ranks)}")
 
 
 @app.command(epilog="Example: `intentrec verify export/intentrec/20261122101500`")

@@ -7,13 +7,15 @@ from typing import Any, Literal
 
 import pydantic
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from intentrec_tf.models.config import ModelConfig
+from intentrec_tf.ranking.config import RankingConfig
 from intentrec_tf.retrieval.config import RetrievalConfig
 from pipelines.validate import DataError
 
 CONFIGS = Path(__file__).parent / "configs"
+Section = Literal["model", "retrieval", "ranking"]
 
 
 class TrainingConfig(BaseModel):
@@ -24,7 +26,8 @@ class TrainingConfig(BaseModel):
         learning_rate: of Adam, after a linear warm-up over ``warmup_steps`` (at most a tenth of all steps).
         schedule: the rate afterwards: ``constant``, or ``cosine`` down to zero at the last epoch.
         weight_decay: of AdamW, times the learning rate, on matrices and tables.
-        rows_per_batch, row_length: shape of a packed batch; a retrieval model takes ``rows_per_batch`` users.
+        rows_per_batch, row_length: shape of a packed batch; a retrieval model takes ``rows_per_batch`` users, a ranker
+            as many questions.
         history: ``last`` (newest L transitions of a user) or ``all`` (every window of L).
         patience: epochs without a better validation NDCG@10 before training stops.
         validate_every: epochs between validations.
@@ -52,12 +55,49 @@ class TrainingConfig(BaseModel):
     xla: bool = True
 
 
+class RankingRunConfig(RankingConfig):
+    """A ranker, and what it is trained with.
+
+    Attributes:
+        run: folder of the IntentRec run whose features it reads; that model is not trained on.
+        retrieval: folder of the retrieval run whose candidates it learns to rank; null takes the most popular items.
+        candidates: so many of them, as in serving.
+        questions: training events that are asked about, a random subset, for which candidates and features are computed
+            once, before the first epoch, and kept in the run's folder.
+        negatives: candidates beside the true item in a training step, drawn anew each epoch.
+        popular: of those so many are drawn by popularity, the others from the retrieval run's candidates.
+    """
+
+    run: Path
+    retrieval: Path | None = None
+    candidates: int = Field(500, ge=1)
+    questions: int = Field(100_000, ge=1)
+    negatives: int = Field(47, ge=1)
+    popular: int = Field(8, ge=0)
+
+    @field_validator("run", "retrieval")
+    @classmethod
+    def _wherever_it_is_read(cls, folder: Path | None) -> Path | None:
+        return folder if folder is None else folder.absolute()
+
+    @model_validator(mode="after")
+    def _popular_are_negatives(self) -> RankingRunConfig:
+        if self.popular > self.negatives:
+            raise ValueError(f"popular {self.popular} must not exceed negatives {self.negatives}")
+        return self
+
+    def described(self) -> dict[str, Any]:
+        """For results: everything but the folders, which are this machine's."""
+        return self.model_dump(mode="json", exclude={"run", "retrieval"})
+
+
 class RunConfig(BaseModel):
     """Model and training of one run.
 
     Attributes:
         model: what predicts intents and the next item.
         retrieval: what finds candidates; where it is given it is the model, and ``model`` means nothing.
+        ranking: what ranks candidates, likewise.
         training: how either is fitted.
     """
 
@@ -65,11 +105,27 @@ class RunConfig(BaseModel):
 
     model: ModelConfig = ModelConfig()
     retrieval: RetrievalConfig | None = None
+    ranking: RankingRunConfig | None = None
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _one_model(self) -> RunConfig:
+        if self.retrieval is not None and self.ranking is not None:
+            raise ValueError("retrieval and ranking are two runs; leave one of them out")
+        return self
+
+    @property
+    def section(self) -> Section:
+        """Which part of the configuration describes what is trained."""
+        if self.ranking is not None:
+            return "ranking"
+        return "model" if self.retrieval is None else "retrieval"
 
     @property
     def title(self) -> str:
         """What is trained, for people."""
+        if self.ranking is not None:
+            return f"ranking, {self.ranking.kind}"
         return self.model.variant if self.retrieval is None else f"retrieval, {self.retrieval.interests}"
 
     @property
@@ -115,8 +171,10 @@ def changed_settings(known: dict[str, Any], wanted: dict[str, Any]) -> dict[str,
     A key that the known one does not have yet, being older, counts with its default.
     """
     default = RunConfig(retrieval=RetrievalConfig()).model_dump(mode="json")
-    if known.get("retrieval") is None or wanted.get("retrieval") is None:
-        default["retrieval"] = {}  # between a model with retrieval and one without everything differs
+    default["ranking"] = RankingRunConfig(run=Path()).model_dump(mode="json")
+    for group in ("retrieval", "ranking"):
+        if known.get(group) is None or wanted.get(group) is None:
+            default[group] = {}  # between a model with retrieval and one without everything differs
     pairs = {
         f"{group}.{key}": ((known.get(group) or {}).get(key, default[group].get(key)), value)
         for group, values in wanted.items()
@@ -131,6 +189,7 @@ def _known_keys(place: tuple[Any, ...]) -> list[str]:
         (): RunConfig,
         ("model",): ModelConfig,
         ("retrieval",): RetrievalConfig,
+        ("ranking",): RankingRunConfig,
         ("training",): TrainingConfig,
     }
     model = parts.get(place)

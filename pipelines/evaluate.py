@@ -12,9 +12,18 @@ import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.inputs import Columns
-from intentrec_tf.metrics import hit_rate, intent_hits, intent_metrics, ndcg, reciprocal_rank, target_rank
+from intentrec_tf.metrics import (
+    candidate_rank,
+    hit_rate,
+    intent_hits,
+    intent_metrics,
+    ndcg,
+    reciprocal_rank,
+    target_rank,
+)
 from intentrec_tf.metrics.ranking import UNREACHABLE, ScoreChunk
 from intentrec_tf.models import NextItemModel
+from intentrec_tf.ranking import Ranker
 from intentrec_tf.retrieval import RetrievalModel
 from intentrec_tf.vocabulary import FIRST
 from pipelines.baselines import baselines
@@ -66,14 +75,19 @@ def ranking_metrics(ranks: np.ndarray) -> dict[str, float]:
     return {name: float(tf.reduce_mean(values)) for name, values in metrics.items()}
 
 
-def ranking_step(model: NextItemModel | RetrievalModel, batches: tf.data.Dataset) -> Step:
+def ranking_step(model: NextItemModel | RetrievalModel | Ranker, batches: tf.data.Dataset) -> Step:
     """The function that ranks one of ``batches``: ``rank`` int32 [batch], ``intents`` probabilities [batch, d_i].
+
+    The rank is among the whole catalogue, a ranker's among the candidates.
 
     Trace it once and use it for every validation.
     """
 
     @tf.function(input_signature=batches.element_spec)  # one trace for batches of every size
     def step(inputs: Columns, targets: Columns) -> dict[str, Any]:
+        if isinstance(model, Ranker):
+            scores = model(inputs, training=False)
+            return {"rank": candidate_rank(scores, inputs["candidate"], targets["item"]), "intents": {}}
         if isinstance(model, RetrievalModel):
             scorer = model.item_scorer(model(inputs, training=False))
             return {"rank": rank_targets(scorer, model.spec, targets), "intents": {}}

@@ -91,19 +91,13 @@ def question_batches(prepared: PreparedData, chosen: np.ndarray, batch: int = 25
         chosen: int [any], places of the targets in ``prepared.events``; one without any past is left out.
     """
     spec, length = prepared.spec, prepared.spec.schema.max_history
-    events = prepared.events
-    sizes = events.groupby("user_id", sort=False).size().to_numpy()
-    past = chosen - np.repeat(np.r_[0, sizes.cumsum()[:-1]], sizes)[chosen]
+    past = events_before(prepared)[chosen]
     chosen, past = chosen[past > 0], past[past > 0]  # a target without any past is no question
     order = np.argsort(past, kind="stable")
     columns = all_events(prepared)
-    names = ["item_id", "timestamp", *(feature.name for feature in spec.schema.event_features)]
 
     def examples(target: tf.Tensor, past: tf.Tensor) -> tuple[Columns, Columns]:
-        places, real = places_before(target, past, tf.minimum(tf.reduce_max(past), length))
-        rows = {name: tf.gather(columns[name], places) for name in names}
-        segment = tf.cast(real, tf.int32)
-        inputs = assemble_inputs(spec, rows, segment, tf.gather(columns["timestamp"], places + 1))
+        inputs = history_before(spec, columns, target, past, tf.minimum(tf.reduce_max(past), length))
         goals = {name: tf.gather(columns[name], target) for name in _target_columns(spec)}
         targets = {"event": target, "item": goals["item_id"], "weight": goals["weight"]}
         targets |= {intent.name: goals[intent_column(intent.name)] for intent in spec.schema.single_label_intents}
@@ -112,6 +106,11 @@ def question_batches(prepared: PreparedData, chosen: np.ndarray, batch: int = 25
 
     questions = tf.data.Dataset.from_tensor_slices((chosen[order].astype(np.int64), past[order].astype(np.int64)))
     return questions.batch(batch).map(examples, num_parallel_calls=2).prefetch(2)
+
+
+def events_before(prepared: PreparedData) -> np.ndarray:
+    """How many earlier events of its user each event has, int64 [events], in the order of ``prepared.events``."""
+    return prepared.events.groupby("user_id", sort=False).cumcount().to_numpy(np.int64)
 
 
 def all_events(prepared: PreparedData) -> Columns:
@@ -132,11 +131,30 @@ def _flat(column: tf.RaggedTensor) -> tf.Tensor:
     return column.values.to_tensor() if isinstance(column.values, tf.RaggedTensor) else column.values
 
 
-def places_before(target: tf.Tensor, past: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def places_before(target: tf.Tensor, past: tf.Tensor, length: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Places of the ``length`` events before each target, [batch, length], and which of them are the user's."""
     back = tf.range(length, 0, -1, dtype=tf.int64)[None]
     real = back <= past[:, None]
     return tf.where(real, target[:, None] - back, 0), real
+
+
+def history_before(
+    spec: DataSpec, columns: Columns, target: tf.Tensor, past: tf.Tensor, length: int | tf.Tensor
+) -> Columns:
+    """Model inputs [batch, length]: the newest events before each target, asked at the target's own time.
+
+    Args:
+        spec: of the data.
+        columns: of :func:`all_events`.
+        target: int64 [batch], places of events.
+        past: int64 [batch], how many events before each are of the same user.
+        length: of the histories, left-padded.
+    """
+    names = ["item_id", "timestamp", *(feature.name for feature in spec.schema.event_features)]
+    places, real = places_before(target, past, length)
+    rows = {name: tf.gather(columns[name], places) for name in names}
+    after = tf.concat([places[:, 1:], target[:, None]], axis=1)
+    return assemble_inputs(spec, rows, tf.cast(real, tf.int32), tf.gather(columns["timestamp"], after))
 
 
 def _once(rows: tf.Tensor) -> tf.Tensor:

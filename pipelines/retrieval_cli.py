@@ -20,12 +20,15 @@ app = typer.Typer()
 `intentrec two-stage --implicit runs/dcm --counts 100,500`
 
 `intentrec two-stage --implicit runs/dcm --explicit runs/topics --run runs/v3 --json results/two-stage.json`
+
+`intentrec two-stage --implicit runs/dcm --ranker runs/din --ranker runs/dcn --part validation`
 """,
 )
 def two_stage(
     implicit: ImplicitOption,
     explicit: ExplicitOption = None,
-    run: Annotated[Path | None, typer.Option(help="Run that ranks the candidates.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Run that ranks the candidates by its item state.")] = None,
+    ranker: Annotated[list[Path] | None, typer.Option(help="Ranking run to compare with it (several times).")] = None,
     counts: Annotated[str, typer.Option(help="List lengths, with commas between.")] = "100,500",
     part: Annotated[Part, typer.Option(help="Which part; choices belong on validation.")] = Part.test,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the result here.")] = None,
@@ -37,7 +40,8 @@ def two_stage(
     from pipelines.report import write_record
     from pipelines.two_stage_report import print_two_stages, two_stage_record
 
-    record = two_stage_record(implicit, explicit, run, numbers("--counts", counts), part.value, max_targets)
+    lengths = numbers("--counts", counts)
+    record = two_stage_record(implicit, explicit, run, lengths, part.value, max_targets, ranker or [])
     print_two_stages(record, Console())
     if json_file:
         write_record(record, json_file)

@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
-from intentrec_tf.inputs import Columns, assemble_inputs
+from intentrec_tf.inputs import Columns
 from intentrec_tf.retrieval import RetrievalConfig
 from intentrec_tf.vocabulary import FIRST
-from pipelines.input_fn import all_events, places_before
+from pipelines.input_fn import all_events, history_before
 from pipelines.prepared import PreparedData
 from pipelines.split import TRAIN
 from pipelines.validate import DataError
@@ -72,15 +72,7 @@ def retrieval_batches(
         rows = tf.pad(rows, [[0, users - tf.shape(rows)[0]], [0, 0]])
         rows = tf.ensure_shape(rows, [users, 4])
         cut, end = rows[:, 0] + rows[:, 2], rows[:, 0] + rows[:, 3]
-        places, real = places_before(cut, rows[:, 2], config.history)
-        names = ["item_id", "timestamp", *(feature.name for feature in spec.schema.event_features)]
-        after = tf.concat([places[:, 1:], cut[:, None]], axis=1)
-        inputs = assemble_inputs(
-            spec,
-            {name: tf.gather(columns[name], places) for name in names},
-            tf.cast(real, tf.int32),
-            tf.gather(columns["timestamp"], after),
-        )
+        inputs = history_before(spec, columns, cut, rows[:, 2], config.history)
         positives = cut[:, None] + tf.range(horizon, dtype=tf.int64)
         wanted = positives < end[:, None]
         positives = tf.where(wanted, positives, 0)

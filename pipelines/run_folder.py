@@ -11,14 +11,16 @@ import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.models import NextItemModel, build_model
+from intentrec_tf.ranking import JointRanker, Ranker, build_ranker
 from intentrec_tf.retrieval import RetrievalModel
-from pipelines.config import RunConfig, changed_settings
+from pipelines.config import RunConfig, Section, changed_settings
 from pipelines.prepared import PreparedData
 from pipelines.validate import DataError
 from serving.atomic import atomic_text
 
-Model = NextItemModel | RetrievalModel
-Kind = TypeVar("Kind", NextItemModel, RetrievalModel)
+Model = NextItemModel | RetrievalModel | Ranker
+Kind = TypeVar("Kind", NextItemModel, RetrievalModel, Ranker)
+NAME_ANOTHER = "name a run that predicts items"
 
 
 def build(spec: DataSpec, config: RunConfig) -> Model:
@@ -26,7 +28,10 @@ def build(spec: DataSpec, config: RunConfig) -> Model:
 
     Raises:
         ValueError: it does not fit the schema.
+        DataError: a ranker's IntentRec run is not there.
     """
+    if config.ranking is not None:
+        return build_ranker(spec, config.ranking, RunFolder(config.ranking.run).read()[1].model)
     return build_model(spec, config.model) if config.retrieval is None else RetrievalModel(spec, config.retrieval)
 
 
@@ -46,8 +51,13 @@ class RunFolder:
         self._file = self.folder / "run.json"
         self._evaluation = self.folder / "evaluation.json"
 
-    def begin(self, prepared: PreparedData, config: RunConfig) -> None:
+    def begin(self, prepared: PreparedData, config: RunConfig, parts: dict[str, str] | None = None) -> None:
         """Record data and configuration, or check that they are those of the run to be resumed.
+
+        Args:
+            prepared: the data.
+            config: of the run.
+            parts: versions of other runs that it is trained with, by what they are for.
 
         Raises:
             DataError: the folder holds another run.
@@ -56,6 +66,7 @@ class RunFolder:
             "data": str(prepared.folder.resolve()),
             "fingerprint": prepared.fingerprint,
             "config": config.model_dump(mode="json"),
+            **({"parts": parts} if parts else {}),
         }
         if self._file.is_file():
             known = self._record()
@@ -63,6 +74,8 @@ class RunFolder:
             changed = [f"{key} {old} -> {new}" for key, (old, new) in differences.items()]
             if known["fingerprint"] != record["fingerprint"]:
                 changed.insert(0, "data")
+            if not differences and known["parts"] != (parts or {}):
+                changed.append("a run it is trained with has been trained anew")
             if changed:
                 raise DataError(
                     f"{self.folder}: holds a run with other settings ({', '.join(changed[:5])}); name another folder "
@@ -106,9 +119,9 @@ class RunFolder:
         """:meth:`load_model` of a run that predicts intents and items.
 
         Raises:
-            DataError: as there, or it is a retrieval run.
+            DataError: as there, or it is a run of another kind.
         """
-        return self._load(NextItemModel, "is a retrieval run; name a run that predicts items")
+        return self._load(NextItemModel, "model", NAME_ANOTHER)
 
     def load_retrieval_model(self) -> tuple[RetrievalModel, PreparedData, RunConfig]:
         """:meth:`load_model` of a run that finds candidates.
@@ -116,12 +129,49 @@ class RunFolder:
         Raises:
             DataError: as there, or it is no retrieval run.
         """
-        return self._load(RetrievalModel, "is no retrieval run; train one, for example with --config retrieval")
+        return self._load(RetrievalModel, "retrieval", "train one, for example with --config retrieval")
 
-    def _load(self, kind: type[Kind], otherwise: str) -> tuple[Kind, PreparedData, RunConfig]:
+    def load_ranker(self) -> tuple[JointRanker, PreparedData, RunConfig]:
+        """The ranker of a ranking run with the IntentRec model whose features it reads.
+
+        Raises:
+            DataError: as in :meth:`load_model`, or it is no ranking run, or that model has been trained anew since.
+        """
+        ranker, prepared, config = self._load(Ranker, "ranking", "train one, for example with --config ranking")
+        assert config.ranking is not None
+        base = RunFolder(config.ranking.run)
+        self.check_same_data(base)
+        if base.version() != self._record()["parts"].get("run"):
+            raise DataError(f"{base.folder}: has been trained anew since {self.folder}; train the ranker again.")
+        return JointRanker(ranker, base.load_next_item_model()[0]), prepared, config
+
+    def load_scorer(self) -> tuple[NextItemModel | RetrievalModel, PreparedData, RunConfig]:
+        """:meth:`load_model` of a run that scores the whole catalogue.
+
+        Raises:
+            DataError: as there, or it is a ranking run.
+        """
+        if self.read()[1].section == "ranking":
+            raise DataError(f"{self.folder}: is a ranking run; evaluate it with 'intentrec two-stage --ranker'.")
         model, prepared, config = self.load_model()
-        if not isinstance(model, kind):
-            raise DataError(f"{self.folder}: {otherwise}.")
+        assert not isinstance(model, Ranker)
+        return model, prepared, config
+
+    def check_kind(self, section: Section, instead: str) -> None:
+        """Say if a run is of another kind; ``instead`` are the words for what to do.
+
+        Raises:
+            DataError: it is, or there is no run.
+        """
+        found = self.read()[1].section
+        if found != section:
+            words = f"is no {section} run" if section != "model" else f"is a {found} run"
+            raise DataError(f"{self.folder}: {words}; {instead}.")
+
+    def _load(self, kind: type[Kind], section: Section, instead: str) -> tuple[Kind, PreparedData, RunConfig]:
+        self.check_kind(section, instead)
+        model, prepared, config = self.load_model()
+        assert isinstance(model, kind)
         return model, prepared, config
 
     def check_same_data(self, other: RunFolder) -> None:
@@ -187,6 +237,8 @@ class RunFolder:
     def _record(self) -> dict[str, Any]:
         try:
             record: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
-            return {name: record[name] for name in ("data", "fingerprint", "config")}
+            return {"parts": {}, **{name: record[name] for name in ("data", "fingerprint", "config")}} | {
+                name: record[name] for name in ("parts",) if name in record
+            }
         except (OSError, ValueError, KeyError, TypeError):
             raise DataError(f"{self._file}: cannot be read; delete the run folder and train again.") from None

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from intentrec_tf.optimizers import LazyAdam, WarmupSchedule
+from intentrec_tf.ranking import Ranker
 from pipelines.callbacks import EpochLog, FiniteLoss, RankingValidation, ResumableEarlyStopping, read_history
 from pipelines.config import RunConfig, TrainingConfig
 from pipelines.evaluate import ranking_step, validation_metrics
 from pipelines.input_fn import evaluation_batches, training_batches
 from pipelines.prepared import PreparedData
 from pipelines.progress_bar import BatchProgress
+from pipelines.ranking_run import RankingSources, parts_of
 from pipelines.retrieval_input import retrieval_batches, with_topics
 from pipelines.run_folder import Model, RunFolder, build
 from pipelines.split import VALIDATION
@@ -43,11 +45,12 @@ def train(
     """
     training = config.training
     tf.keras.utils.set_random_seed(training.seed)
+    parts = parts_of(prepared, config.ranking) if config.ranking is not None else None
     try:
         model = build(prepared.spec, config)
     except ValueError as error:  # a configuration that does not fit itself or the schema
         raise DataError(f"the model cannot be built: {str(error).splitlines()[0]}; change the configuration.") from None
-    run.begin(prepared, config)
+    run.begin(prepared, config, parts)
     if _finished(run, config):
         say(f"{run.folder}: already trained; nothing to do.")
         run.load_weights(model)
@@ -56,12 +59,9 @@ def train(
     past = read_history(run.history)[:done]  # what came after the backup runs again
     if done:
         say(f"{run.folder}: resuming after epoch {done}")
-    batches = _training_batches(prepared, config)
-    steps = sum(1 for _ in batches)
-    held_out = evaluation_batches(prepared, VALIDATION, max_targets=training.validation_targets, seed=training.seed)
-    if config.retrieval is not None and config.retrieval.interests == "conditional":
-        held_out = with_topics(held_out, prepared, config.retrieval)
+    batches, held_out = _batches(prepared, config, model, run)
     held_out = held_out.cache()
+    steps = sum(1 for _ in batches)
     for count, part in ((steps, "training"), (sum(1 for _ in held_out), "validation")):
         if count == 0:
             raise DataError(
@@ -103,11 +103,23 @@ def train(
     return model
 
 
-def _training_batches(prepared: PreparedData, config: RunConfig) -> tf.data.Dataset:
+def _batches(
+    prepared: PreparedData, config: RunConfig, model: Model, run: RunFolder
+) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+    """Of training and of validation."""
     training = config.training
-    if config.retrieval is not None:
-        return retrieval_batches(prepared, config.retrieval, training.rows_per_batch, training.seed)
-    return training_batches(prepared, training.rows_per_batch, training.row_length, training.seed, training.history)
+    if config.ranking is not None:
+        assert isinstance(model, Ranker)
+        sources = RankingSources(model, prepared, config.ranking, training, run)
+        return sources.training_batches(), sources.validation_batches()
+    held_out = evaluation_batches(prepared, VALIDATION, max_targets=training.validation_targets, seed=training.seed)
+    if config.retrieval is None:
+        return training_batches(
+            prepared, training.rows_per_batch, training.row_length, training.seed, training.history
+        ), held_out
+    if config.retrieval.interests == "conditional":
+        held_out = with_topics(held_out, prepared, config.retrieval)
+    return retrieval_batches(prepared, config.retrieval, training.rows_per_batch, training.seed), held_out
 
 
 def _finished(run: RunFolder, config: RunConfig) -> bool:

@@ -47,8 +47,15 @@ SPACE |= {
     "retrieval.history": lambda trial, key: trial.suggest_categorical(key, [25, 50, 100, 200]),
     "retrieval.horizon": lambda trial, key: trial.suggest_categorical(key, [2, 4, 8, 16]),
 }
+SPACE |= {
+    "ranking.dropout": SPACE["model.dropout"],
+    "ranking.hidden_dim": lambda trial, key: trial.suggest_categorical(key, [32, 64, 128]),
+    "ranking.history": SPACE["retrieval.history"],
+    "ranking.negatives": lambda trial, key: trial.suggest_categorical(key, [23, 47, 95]),
+}
 USUAL = ("model.dim", "model.dropout", "model.intent_weight", "training.learning_rate", "training.rows_per_batch")
 USUAL_RETRIEVAL = ("retrieval.dim", "retrieval.dropout", "retrieval.temperature", "training.learning_rate")
+USUAL_RANKING = ("ranking.hidden_dim", "ranking.dropout", "ranking.negatives", "training.learning_rate")
 
 
 class Pruning(tf.keras.callbacks.Callback):
@@ -72,7 +79,7 @@ class Pruning(tf.keras.callbacks.Callback):
 
 def usual_keys(base: RunConfig) -> list[str]:
     """What is searched unless told otherwise."""
-    return list(USUAL if base.retrieval is None else USUAL_RETRIEVAL)
+    return list({"model": USUAL, "retrieval": USUAL_RETRIEVAL, "ranking": USUAL_RANKING}[base.section])
 
 
 def tune(
@@ -96,12 +103,11 @@ def tune(
     Raises:
         DataError: an unknown key, one of another kind of model, or the folder holds a search of other data or keys.
     """
-    other = "retrieval" if base.retrieval is None else "model"
     for key in keys:
         if key not in SPACE:
-            known = [name for name in SPACE if not name.startswith(f"{other}.")]
+            known = [name for name in SPACE if name.startswith((f"{base.section}.", "training."))]
             raise DataError(f"--search {key}: is not searched; choose from {', '.join(known)}.")
-        if key.startswith(f"{other}."):
+        if not key.startswith((f"{base.section}.", "training.")):
             raise DataError(f"--search {key}: means nothing to this configuration, which trains {base.title}.")
     work.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from intentrec_tf.inputs import Columns
 from intentrec_tf.models import NextItemModel
+from intentrec_tf.ranking import JointRanker
 from intentrec_tf.retrieval import Queries, Retriever
 from pipelines.candidate_tally import CandidateTally, tail_items
 from pipelines.declared import declared_topics
@@ -24,6 +25,7 @@ from pipelines.validate import DataError
 
 TOPICS = 5
 MOST_TARGETS, MOST_SCORES = 64, 2**27  # at once; so many scores take half a GiB
+MOST_PAIRS = 2**13  # of a target and a candidate, for rankers
 
 
 def make_retriever(implicit: RunFolder, explicit: RunFolder | None, total: int) -> Retriever:
@@ -54,8 +56,9 @@ def evaluate_two_stages(
     model: NextItemModel | None = None,
     part: int = TEST,
     max_targets: int | None = None,
+    rankers: Mapping[str, JointRanker] | None = None,
 ) -> dict[str, Any]:
-    """Recall of the candidates, and NDCG@10 of the list that ``model`` makes of them.
+    """Recall of the candidates, and NDCG@10 of the list that ``model``, and each of ``rankers``, makes of them.
 
     Args:
         retriever: finds as many candidates as the largest count, or as there are items.
@@ -64,10 +67,12 @@ def evaluate_two_stages(
         model: ranks the candidates; None leaves the ranking out.
         part: 1 validation, 2 test.
         max_targets: a seeded random subset of this size.
+        rankers: by name; they rank the same candidates of the same targets.
 
     Returns:
         JSON ready, see :class:`CandidateTally`: per count recall of all targets, of the tail and per kind of user,
-        coverage of the catalogue, entropy of categories and, with a model, NDCG@10 beside that of the full ranking;
+        coverage of the catalogue, entropy of categories and, with a model, NDCG@10 beside that of the full ranking and
+        of each ranker;
         how many interests users have and how evenly they are used.
 
     Raises:
@@ -79,12 +84,15 @@ def evaluate_two_stages(
     spec = prepared.spec
     config = retriever.implicit.config
     interests = 1 if config.interests == "single" else config.count
+    rankers = rankers or {}
     batch = max(1, min(MOST_TARGETS, MOST_SCORES // ((interests + TOPICS) * spec.items.size)))
+    if rankers:
+        batch = max(1, min(batch, MOST_PAIRS // retriever.total))
     batches = evaluation_batches(prepared, part, batch, max_targets)
     topics = tf.constant(declared_topics(prepared, TOPICS)) if retriever.explicit is not None else None
 
     @tf.function(input_signature=batches.element_spec)
-    def step(inputs: Columns, targets: Columns) -> dict[str, tf.Tensor]:
+    def step(inputs: Columns, targets: Columns) -> dict[str, Any]:
         size = tf.shape(targets["item"])[0]
         asked = tf.zeros([size, 0], tf.int32) if topics is None else tf.gather(topics, targets["event"])
         excluded = targets["seen"] if spec.schema.exclude_seen else tf.zeros([size, 0], tf.int32)
@@ -95,7 +103,8 @@ def evaluate_two_stages(
         if model is not None:
             question = model.question(inputs)
             answer["full"] = rank_targets(model.item_scorer(question), spec, targets)
-            answer["scores"] = model.candidate_probabilities(question, found.rows)
+            answer["scores"] = model.candidate_scores(question, found.rows)
+        answer["rankers"] = {name: ranker.scores(inputs, found.rows) for name, ranker in rankers.items()}
         return answer
 
     lengths = sorted({min(count, retriever.total) for count in counts})
@@ -103,7 +112,7 @@ def evaluate_two_stages(
     chosen = int((prepared.events["split"] == part).sum())
     total = -(-min(chosen, max_targets or chosen) // batch)
     for inputs, targets in track(batches, "finding candidates", total):
-        answer = {name: value.numpy() for name, value in step(inputs, targets).items()}
+        answer = tf.nest.map_structure(lambda value: value.numpy(), step(inputs, targets))
         tally.add(targets["item"].numpy(), (inputs["segment"].numpy() > 0).sum(1), answer)
     return {**tally.result(), "seconds": round(time.perf_counter() - start, 1)}
 

@@ -5,6 +5,7 @@ from intentrec_tf.layers.attention_mask import AttentionMask
 from intentrec_tf.layers.differentiable_clustering import DifferentiableClustering
 from intentrec_tf.layers.dropout import Dropout
 from intentrec_tf.layers.dynamic_routing import DynamicRouting
+from intentrec_tf.layers.early_fusion import EarlyFusion
 from intentrec_tf.layers.event_age import EventAge
 from intentrec_tf.layers.event_distance import EventDistance
 from intentrec_tf.layers.hide_recent import HideRecent
@@ -17,6 +18,7 @@ from intentrec_tf.layers.item_head import ItemHead
 from intentrec_tf.layers.item_tower import ItemTower
 from intentrec_tf.layers.label_embedding import LabelEmbedding
 from intentrec_tf.layers.masked_items import MaskedItems
+from intentrec_tf.layers.nearest_events import NearestEvents
 from intentrec_tf.layers.negative_sampler import NegativeSampler
 from intentrec_tf.layers.numeric_scaling import NumericScaling
 from intentrec_tf.layers.random_oov import RandomOOV
@@ -27,6 +29,7 @@ from intentrec_tf.layers.segment_rnn import SegmentRNN
 from intentrec_tf.layers.self_attention import SelfAttention
 from intentrec_tf.layers.slot_choice import SlotChoice
 from intentrec_tf.layers.streaming_frequency import StreamingFrequency
+from intentrec_tf.layers.target_attention import TargetAttention
 from intentrec_tf.layers.timestamp_embedding import TimestampEmbedding
 from intentrec_tf.layers.transformer_block import TransformerBlock
 from intentrec_tf.layers.transformer_encoder import TransformerEncoder
@@ -38,6 +41,7 @@ __all__ = [
     "DifferentiableClustering",
     "Dropout",
     "DynamicRouting",
+    "EarlyFusion",
     "EventAge",
     "EventDistance",
     "HideRecent",
@@ -50,6 +54,7 @@ __all__ = [
     "ItemTower",
     "LabelEmbedding",
     "MaskedItems",
+    "NearestEvents",
     "NegativeSampler",
     "NumericScaling",
     "RandomOOV",
@@ -60,6 +65,7 @@ __all__ = [
     "SelfAttention",
     "SlotChoice",
     "StreamingFrequency",
+    "TargetAttention",
     "TimestampEmbedding",
     "TransformerBlock",
     "TransformerEncoder",

@@ -68,6 +68,24 @@ def target_rank(
     return tf.where(reachable, 1 + above, UNREACHABLE)
 
 
+def candidate_rank(scores: tf.Tensor, rows: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """1-based rank of the target among different candidates, ties counted against it, int32 [batch].
+
+    Args:
+        scores: float [batch, C].
+        rows: int32 [batch, C]; rows 0 and 1 (padding, OOV) never count.
+        target: int32 [batch] item rows.
+
+    Returns:
+        ``UNREACHABLE`` where the target is no candidate.
+    """
+    scores = tf.where(tf.math.is_nan(scores), tf.constant(-float("inf"), scores.dtype), scores)
+    own = (rows == target[:, None]) & (rows >= FIRST)
+    best = tf.reduce_max(tf.where(own, scores, -float("inf")), axis=1, keepdims=True)
+    rank = tf.reduce_sum(tf.cast((scores >= best) & (rows >= FIRST), tf.int32), axis=1)
+    return tf.where(tf.reduce_any(own, axis=1), rank, UNREACHABLE)
+
+
 def _pick(scores: tf.Tensor, rows: tf.Tensor, start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Which of ``rows`` [batch, any] lie in a chunk that begins at ``start``, and their scores there."""
     inside = (rows >= start) & (rows < start + tf.shape(scores)[1])

@@ -16,11 +16,13 @@ from intentrec_tf.losses import (
 )
 from intentrec_tf.masking import NEVER
 from intentrec_tf.metrics.ranking import ScoreChunk
+from intentrec_tf.models.candidates import candidate_log_softmax
 from intentrec_tf.models.config import ModelConfig
 from intentrec_tf.models.repeats import repeat_mixture, repeat_outputs, repeats
 from intentrec_tf.vocabulary import FIRST
 
 AT_ONCE = 65_536
+SMALLEST = 1e-30
 
 
 class Repeat(NamedTuple):
@@ -171,16 +173,25 @@ class NextItemModel(tf.keras.Model):
             rows: int32 [batch, C] candidates of each user; padding and OOV get 0.  What a repeat head gives to other
                 items is lost, so the sum may be below 1.
         """
+        return tf.where(rows >= FIRST, tf.exp(self.candidate_scores(question, rows)), 0.0)
+
+    def candidate_scores(self, question: Question, rows: tf.Tensor) -> tf.Tensor:
+        """Logarithm of :meth:`candidate_probabilities`, float32 [batch, C]; padding and OOV get -1e9."""
         vectors = self.item_embedding(rows) if self.config.tied else None
         query, vectors, bias = self.item_head.factors(question.state, vectors, rows)
         logits = tf.cast(tf.einsum("bd,bcd->bc", query, tf.cast(vectors, query.dtype)), tf.float32) + bias
-        chances = tf.where(rows >= FIRST, tf.exp(logits - _distinct_logsumexp(logits, rows)), 0.0)
+        chances = candidate_log_softmax(logits, rows)
         repeat = question.repeat
         if repeat is None:
             return chances
         same = (repeat.items[:, :, None] == rows[:, None, :]) & (rows >= FIRST)[:, None, :]
         again = tf.einsum("bl,blc->bc", repeat.pointer, tf.cast(same, tf.float32))
-        return tf.sigmoid(-repeat.share)[:, None] * chances + tf.sigmoid(repeat.share)[:, None] * again
+        again = tf.where(again > 0, tf.math.log(tf.maximum(again, SMALLEST)), NEVER)
+        both = [
+            tf.math.log_sigmoid(-repeat.share)[:, None] + chances,
+            tf.math.log_sigmoid(repeat.share)[:, None] + again,
+        ]
+        return tf.where(rows >= FIRST, tf.reduce_logsumexp(both, axis=0), NEVER)
 
     def _normaliser(self, logits: ScoreChunk, state: tf.Tensor) -> tf.Tensor:
         """Logarithm of the softmax's denominator, float32 [batch, 1], in bounded memory."""
@@ -286,11 +297,3 @@ def _with_repeats(repeat: Repeat, softmax: tf.Tensor, start: int | tf.Tensor) ->
     index = tf.stack([users, tf.where(inside, place, 0)], axis=-1)
     again = tf.where(inside, tf.sigmoid(repeat.share)[:, None] * repeat.pointer, 0.0)
     return tf.tensor_scatter_nd_add(tf.sigmoid(-repeat.share)[:, None] * softmax, index, again)
-
-
-def _distinct_logsumexp(logits: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """``log sum exp`` of float32 [batch, C] over the different rows int32 [batch, C], float32 [batch, 1]."""
-    order = tf.argsort(rows, axis=1)
-    rows, logits = tf.gather(rows, order, batch_dims=1), tf.gather(logits, order, batch_dims=1)
-    again = tf.pad(rows[:, 1:] == rows[:, :-1], [[0, 0], [1, 0]])
-    return tf.reduce_logsumexp(tf.where(again, NEVER, logits), axis=1, keepdims=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.markdown import markdown
 
+_RANKERS = {"dcn": "DCN v2", "din": "DIN", "transact_v2": "TransAct V2"}
 _METRICS = ("HR@1", "HR@10", "HR@20", "NDCG@10", "MRR")
 
 
@@ -105,7 +106,18 @@ def _made(info: dict[str, Any]) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in info["libraries"].items())
     found = info["retrieval"]
     candidates = f"\n\n`retrieve` brings {found['candidates']} candidates." if found else ""
+    candidates += f"\n\n{_ranking(info)}"
     return (
         f"{markdown(['setting', 'value'], rows, '---')}\n\nAll settings, the schema and the vocabularies' digests are "
         f"in `intentrec.json`. Libraries: {libraries}.{candidates}"
     )
+
+
+def _ranking(info: dict[str, Any]) -> str:
+    """By what the signature ``rank`` scores its candidates."""
+    config = info["ranking"]
+    if config is None:
+        return "`rank` scores candidates by their inner product with the item state."
+    reads = [words for words, read in (("Z", config["intent"]), ("the item state", config["state"])) if read]
+    features = f", with {' and '.join(reads)} of the model above as features" if reads else ""
+    return f"`rank` scores candidates by a {_RANKERS[config['kind']]} ranker{features} (weights `{config['version']}`)."

@@ -10,6 +10,7 @@ from typing import Any
 from intentrec_tf import __version__
 from intentrec_tf.export import save_model
 from intentrec_tf.models.next_item_model import NextItemModel
+from intentrec_tf.ranking import JointRanker
 from intentrec_tf.retrieval import Retriever
 from pipelines.environment import provenance
 from pipelines.export.batching import write_batching
@@ -32,6 +33,7 @@ def export(
     implicit: RunFolder | None = None,
     explicit: RunFolder | None = None,
     candidates: int = 500,
+    ranker: RunFolder | None = None,
 ) -> Path:
     """Write ``out/<version>/``; a polling server sees all of it or nothing.
 
@@ -44,6 +46,7 @@ def export(
         top_k: items the ``item`` signature returns.
         implicit, explicit: retrieval runs over the same data, for the ``retrieve`` signature.
         candidates: items ``retrieve`` returns.
+        ranker: a ranking run trained with ``run``, for the ``rank`` signature.
 
     Raises:
         DataError: a run that is not there, or does not fit, or answers that differ or are not finite.
@@ -52,6 +55,10 @@ def export(
         The new version's folder; its name is the UTC time as ``YYYYMMDDhhmmss``, or more if there is a later one.
     """
     model, prepared, config = run.load_next_item_model()
+    joint, ranking = None, None
+    if ranker is not None:
+        joint, ranking = _joint_ranker(ranker, run)
+        model = joint.model
     retriever = None
     if implicit is not None:
         run.check_same_data(implicit)
@@ -70,6 +77,7 @@ def export(
         "schema": prepared.spec.schema.to_dict(),
         "config": config.model_dump(mode="json"),
         "retrieval": _retrieval(retriever),
+        "ranking": ranking,
         "fingerprint": prepared.fingerprint,
         "vocabulary_digests": prepared.manifest["vocabulary_digests"],
         "statistics": prepared.manifest["statistics"],
@@ -78,22 +86,41 @@ def export(
         **provenance(),
     }
     with atomic_directory(base / str(version)) as work:
-        info["signatures"] = _fill(work, model, top_k, retriever, base.name, int(now.timestamp()))
+        info["signatures"] = _fill(work, model, top_k, retriever, joint, base.name, int(now.timestamp()))
         (work / INFO).write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
         (work / CARD).write_text(model_card(info), encoding="utf-8")
     return base / str(version)
 
 
 def _fill(
-    work: Path, model: NextItemModel, top_k: int, retriever: Retriever | None, name: str, moment: int
+    work: Path,
+    model: NextItemModel,
+    top_k: int,
+    retriever: Retriever | None,
+    ranker: JointRanker | None,
+    name: str,
+    moment: int,
 ) -> list[str]:
     """The SavedModel with all that a server reads beside it, compared with the Keras model; names of signatures."""
-    signatures = save_model(model, work, top_k, retriever)
+    signatures = save_model(model, work, top_k, retriever, ranker)
     requests = list(made_up_requests(signatures, model.spec, moment))
     write_requests(requests, work, name)
     write_batching(work)
     write_answers(keras_answers(signatures, requests), work)
     return list(verify(work).signatures)
+
+
+def _joint_ranker(ranker: RunFolder, run: RunFolder) -> tuple[JointRanker, dict[str, Any]]:
+    """A ranker with the model of ``run``, and what an export says of it.
+
+    Raises:
+        DataError: it is no ranker, or was trained with another run.
+    """
+    joint, _, config = ranker.load_ranker()
+    assert config.ranking is not None
+    if RunFolder(config.ranking.run).version() != run.version():
+        raise DataError(f"{ranker.folder}: was trained with {config.ranking.run}; export that one with --run.")
+    return joint, {**config.ranking.described(), "version": ranker.version()}
 
 
 def _retrieval(retriever: Retriever | None) -> dict[str, Any] | None:

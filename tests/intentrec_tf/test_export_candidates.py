@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from intentrec_tf.export import Signatures, save_model
 from intentrec_tf.models import NextItemModel
+from intentrec_tf.ranking import JointRanker, RankingConfig, build_ranker
 from intentrec_tf.retrieval import Retriever
 from tests.intentrec_tf.retrieval.test_retrieval_model import build
 from tests.support import ITEMS, User, build_model, build_spec, cut, left_padded, random_user, raw_request
@@ -76,19 +77,59 @@ def test_nobody_gets_the_training_shares(model: NextItemModel, people: list[User
 def test_the_ranking_computes_nothing_for_every_item(variant: str) -> None:
     """No tensor of its graph has a row per item but tables that are read by row; `item` has, so this could fail."""
     functions = Signatures(build_model(SPEC, variant=variant)).functions
+    assert _every_item_in(functions["item"])
+    assert _every_item_in(functions["rank"]) == []
+
+
+def _every_item_in(function: tf.types.experimental.ConcreteFunction) -> list[str]:
+    """Tensors of a graph with a row per item, but tables that are read by row."""
     read = {"ResourceGather", "ReadVariableOp", "Identity", "Placeholder", "Const", "GatherV2"}
-    wide = {
-        name: [
-            tensor.name
-            for node in functions[name].graph.get_operations()
-            if node.type not in read
-            for tensor in node.outputs
-            if tensor.shape.rank is not None and SPEC.items.size in tensor.shape.as_list()
-        ]
-        for name in ("rank", "item")
-    }
-    assert wide["item"]
-    assert wide["rank"] == []
+    return [
+        tensor.name
+        for node in function.graph.get_operations()
+        if node.type not in read
+        for tensor in node.outputs
+        if tensor.shape.rank is not None and SPEC.items.size in tensor.shape.as_list()
+    ]
+
+
+# --- rank by a ranker
+
+
+@pytest.fixture(scope="module")
+def joint() -> JointRanker:
+    """A ranker whose weights are large enough for everything to matter."""
+    model = build_model(SPEC, variant="V2")
+    sizes: dict[str, int] = {"hidden_dim": 6, "nearest": 3, "newest": 2, "width": 6, "blocks": 1}
+    ranker = build_ranker(SPEC, RankingConfig(kind="transact_v2", **sizes), model.config)
+    rng = np.random.default_rng(0)
+    for weight in ranker.trainable_variables:
+        weight.assign(rng.normal(0, 0.3, weight.shape))
+    return JointRanker(ranker, model)
+
+
+def test_the_saved_ranker_answers_as_keras_does(joint: JointRanker, people: list[User], tmp_path: Path) -> None:
+    signatures = Signatures(joint.model, ranker=joint)
+    names = tf.TensorSpec([None, None], tf.string, "candidate_item_id")
+    asked = tf.function(signatures.rank).get_concrete_function(**signatures.input_specs(), candidate_item_id=names)
+    assert set(asked.structured_outputs) == {"score"}
+    tf.saved_model.save(signatures, str(tmp_path / "1"), signatures={"rank": asked})
+    raw = raw_request(SPEC, people)
+    del raw["exclude_item_id"]
+    candidates = tf.constant(CANDIDATES * 4)
+    found = tf.saved_model.load(str(tmp_path / "1")).signatures["rank"](candidate_item_id=candidates, **raw)
+    scores = found["score"].numpy()
+    inputs, _ = left_padded(SPEC, people)
+    expected = joint.candidate_probabilities(inputs, tf.constant([[5, 9, 0, 3, 1, 5]] * 4)).numpy()
+    np.testing.assert_allclose(scores[:3], expected[:3], rtol=1e-3, atol=1e-5)
+    prior = SPEC.item_prior[[5, 9, 0, 3, 1, 5]]
+    np.testing.assert_allclose(scores[3], prior / prior.sum(), rtol=1e-5)  # nobody
+    assert _every_item_in(asked) == []
+
+
+def test_a_ranker_of_another_model(joint: JointRanker) -> None:
+    with pytest.raises(ValueError, match="reads the features of another model"):
+        Signatures(build_model(SPEC, variant="V0"), ranker=joint)
 
 
 # --- retrieve

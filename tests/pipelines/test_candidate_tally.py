@@ -57,6 +57,18 @@ def test_without_a_ranking_model() -> None:
     assert "ndcg@10" not in found["candidates"]["2"]
 
 
+def test_rankers_beside_the_model() -> None:
+    """The same lists by another one's scores: 2 first, 5 before 6."""
+    tally = CandidateTally([2], TAIL, None, 2)
+    rows = np.array([[2, 3], [6, 5]])
+    answer = {"rows": rows, "source": np.zeros((2, 2), int), "mass": np.ones((2, 2)), "slot": np.zeros(2, int)}
+    rankers = {"good": np.array([[0.9, 0.1], [0.1, 0.9]]), "bad": np.array([[0.1, 0.9], [0.9, 0.1]])}
+    tally.add(np.array([2, 5]), np.array([3, 3]), {**answer, "rankers": rankers})
+    found = tally.result()["candidates"]["2"]
+    assert found["rankers"] == {"good": pytest.approx(1), "bad": pytest.approx(1 / np.log2(3))}
+    assert "ndcg@10" not in found
+
+
 def test_categories() -> None:
     """Lists of two: (1 and 2) ln 2; (2, and 1 and 2) one of three; (2 alone) 0."""
     labels = np.array([[0, 0], [0, 0], [1, 0], [2, 0], [1, 0], [1, 2], [2, 0]])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from intentrec_tf.metrics import hit_rate, ndcg, reciprocal_rank, target_rank
+from intentrec_tf.metrics import candidate_rank, hit_rate, ndcg, reciprocal_rank, target_rank
 from intentrec_tf.metrics.ranking import UNREACHABLE
 
 NAN, INF = float("nan"), float("inf")
@@ -93,3 +93,12 @@ def test_against_ir_measures() -> None:
     found = [ndcg(rank, 10), hit_rate(rank, 5), reciprocal_rank(rank)]
     for measure, values in zip(measures, found, strict=True):
         assert float(tf.reduce_mean(values)) == pytest.approx(expected[measure], rel=1e-5), str(measure)
+
+
+def test_rank_among_candidates() -> None:
+    rows = tf.constant([[4, 0, 7, 1, 9]] * 5)
+    scores = tf.constant([[0.5, 9.0, 0.5, 9.0, 0.7]] * 4 + [[NAN, 9.0, 0.5, 9.0, 0.7]])
+    # 7 ties with 4; 5 is no candidate; padding and OOV are none; a score that is no number is the worst
+    target = tf.constant([9, 7, 5, 0, 4])
+    np.testing.assert_array_equal(candidate_rank(scores, rows, target), [1, 3, UNREACHABLE, UNREACHABLE, 3])
+    assert candidate_rank(tf.zeros([1, 0]), tf.zeros([1, 0], tf.int32), tf.constant([4])).numpy() == [UNREACHABLE]
