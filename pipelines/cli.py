@@ -21,6 +21,7 @@ from pipelines.reproduce.cli import app as reproduce
 from pipelines.retrieval_cli import app as retrieval
 from pipelines.serve_command import serve
 from pipelines.validate import DataError
+from pipelines.web_cli import app as web_page
 from serving.release.errors import ReleaseError
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ app.add_typer(benchmark, name="benchmark")
 app.add_typer(reproduce, name="reproduce")
 app.add_typer(release, name="release")
 app.add_typer(retrieval)
+app.add_typer(web_page)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -366,6 +368,12 @@ def recommend(context: typer.Context) -> None:
 def history(context: typer.Context) -> None:
     """Look at, fill or delete the histories in a store (works with the base install)."""
     _pass_on(context, "history")
+
+
+@app.command(context_settings=PASS_ON, add_help_option=False)
+def web(context: typer.Context) -> None:
+    """Serve a page that changes itself by the predicted intents (needs the extra 'web', no TensorFlow)."""
+    _pass_on(context, "web")
 
 
 @app.command(context_settings=PASS_ON, add_help_option=False)
