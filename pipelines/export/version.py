@@ -11,6 +11,7 @@ from intentrec_tf import __version__
 from intentrec_tf.export import save_model
 from intentrec_tf.models.next_item_model import NextItemModel
 from intentrec_tf.retrieval import Retriever
+from pipelines.catalogue import CATALOGUE, catalogue
 from pipelines.environment import provenance
 from pipelines.export.batching import write_batching
 from pipelines.export.model_card import model_card
@@ -36,7 +37,8 @@ def export(
     """Write ``out/<version>/``; a polling server sees all of it or nothing.
 
     In it are the SavedModel, warm-up requests, batching parameters, the answers that :func:`verify` compares with,
-    ``intentrec.json`` and ``MODEL_CARD.md``.  A SavedModel that does not answer as the Keras model does is refused.
+    ``intentrec.json``, ``MODEL_CARD.md`` and the web page's ``catalogue.json`` (titles and labels, no users).  A
+    SavedModel that does not answer as the Keras model does is refused.
 
     Args:
         run: a run with at least one finished epoch.
@@ -81,6 +83,7 @@ def export(
         info["signatures"] = _fill(work, model, top_k, retriever, base.name, int(now.timestamp()))
         (work / INFO).write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
         (work / CARD).write_text(model_card(info), encoding="utf-8")
+        (work / CATALOGUE).write_text(catalogue(prepared), encoding="utf-8")
     return base / str(version)
 
 

@@ -74,10 +74,16 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace, start_demo: StartDemo) -> int:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: what was started is stopped
+    try:
+        return _serve(options, start_demo)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _serve(options: argparse.Namespace, start_demo: StartDemo) -> int:
     if (options.server is None) != (options.catalogue is None):
         raise InvalidInputError("--catalogue belongs to --server, so pass both or --demo.")
-    # as Ctrl+C, so that what was started is stopped
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     tls = Tls(options.tls_ca) if options.tls or options.tls_ca else None
     with _bound(options.host, options.port) as listener:
         if options.demo:
