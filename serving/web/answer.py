@@ -67,7 +67,7 @@ class Source:
         name: The number of an interest found in the history, or a declared topic.
         declared: Whether it is a topic.
         mass: Events of the history that the interest stands for; None for a topic.
-        about: The most frequent labels of its candidates.
+        about: The labels that its candidates have more often than all items.
         items: Titles of its first candidates.
         count: How many candidates it brought.
     """

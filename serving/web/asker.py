@@ -144,17 +144,20 @@ class Asker:
     def _source(self, name: str, ids: list[str], mass: float | None) -> Source:
         known = [self._catalogue.items[item_id] for item_id in ids if item_id in self._catalogue.items]
         titles = [self._catalogue.title(item_id) for item_id in ids[:_SHOWN]]
-        return Source(name, mass is None, mass, _frequent(known), titles, len(ids))
+        return Source(name, mass is None, mass, self._typical(known), titles, len(ids))
+
+    def _typical(self, items: Sequence[Item]) -> list[str]:
+        """The labels that are the most over-represented among some items."""
+        here = Counter(label for item in items for label in item.all_labels())
+        everywhere, total = self._catalogue.label_counts, len(self._catalogue.items)
+        surplus = {label: count / len(items) - everywhere[label] / total for label, count in here.items()}
+        return sorted((label for label in surplus if surplus[label] > 0), key=lambda label: -surplus[label])[:3]
 
 
 def _as_dict(answer: Any) -> Any:
     if isinstance(answer, tuple):  # of ranked items
         return {"items": [{"item_id": item.item_id, "score": item.score} for item in answer]}
     return answer.as_dict()
-
-
-def _frequent(items: Sequence[Item]) -> list[str]:
-    return [label for label, _ in Counter(label for item in items for label in item.all_labels()).most_common(3)]
 
 
 def _intents(prediction: IntentPrediction | None) -> list[Intent]:

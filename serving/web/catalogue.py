@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -138,6 +139,11 @@ class Catalogue:
         """Ids of items with a label, the best known first."""
         ids = (item.item_id for item in self.items.values() if label in item.labels.get(feature, ()))
         return list(islice(ids, limit))
+
+    @cached_property
+    def label_counts(self) -> Counter[str]:
+        """How many items have each label."""
+        return Counter(label for item in self.items.values() for label in item.all_labels())
 
     @cached_property
     def _haystacks(self) -> list[tuple[Item, str]]:

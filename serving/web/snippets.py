@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pprint
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,11 +15,11 @@ def python_call(server: str, model: str, method: str, request: Mapping[str, Any]
         method: Of :class:`serving.client.IntentRecClient`.
         request: Keyword arguments of the method; `history` becomes a variable.
     """
-    history = pprint.pformat(list(request["history"]), width=88, sort_dicts=False)
+    events = "".join(f"    {dict(event)!r},\n" for event in request["history"])
     others = ", ".join(f"{name}={value!r}" for name, value in request.items() if name != "history")
     return (
         "from serving.client import IntentRecClient\n\n"
-        f"history = {history}\n\n"
+        f"history = [\n{events}]\n\n"
         f"with IntentRecClient({server!r}, model={model!r}) as client:\n"
         f"    print(client.{method}(history{', ' + others if others else ''}))\n"
     )

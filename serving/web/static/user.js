@@ -57,7 +57,8 @@ export class UserSide {
   event(place, event, titles, moment) {
     const { item_id, timestamp, ...others } = event;
     const title = titles[item_id] ?? item_id;
-    const said = Object.values(others).flat().filter((value) => value !== "" && value !== null);
+    const told = Object.entries(others).filter(([, value]) => value !== "" && value !== null);
+    const said = told.map(([name, value]) => (typeof value === "number" ? `${name.replaceAll("_", " ")} ${value}` : [value].flat().join(" and ")));
     const remove = h("button", { type: "button", "aria-label": `Remove ${title}`, "data-key": `event ${place}` }, "×");
     remove.addEventListener("click", () => {
       this.state.history.splice(place, 1);

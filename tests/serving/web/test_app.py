@@ -59,6 +59,8 @@ def test_an_answer_rests_on_the_model_alone(web: TestClient) -> None:
         ("drama", True, 3),
     ]
     assert answer["sources"][0]["mass"] == 1.0
+    # of its items 1, 2, 3 two of three have "y", two of six of all items; "x" likewise 2/3 and 3/6
+    assert answer["sources"][0]["about"] == ["y", "x"]
     calls = {call["signature"]: call for call in answer["calls"]}
     assert list(calls) == ["intent", "recommend", "retrieve", "rank"]
     assert [event["timestamp"] for event in calls["intent"]["request"]["history"]] == [90, 100]
