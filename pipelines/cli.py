@@ -13,6 +13,7 @@ import typer
 
 from intentrec_tf.schema import SchemaError
 from pipelines.benchmark.cli import app as benchmark
+from pipelines.calibration_cli import app as calibration
 from pipelines.interrupt import resumable
 from pipelines.model_server import ServerStartError
 from pipelines.options import DataOption, ExplicitOption, Part, RunOption
@@ -37,6 +38,7 @@ app.add_typer(reproduce, name="reproduce")
 app.add_typer(release, name="release")
 app.add_typer(retrieval)
 app.add_typer(web_page)
+app.add_typer(calibration)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 

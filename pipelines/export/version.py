@@ -38,7 +38,8 @@ def export(
 
     In it are the SavedModel, warm-up requests, batching parameters, the answers that :func:`verify` compares with,
     ``intentrec.json``, ``MODEL_CARD.md`` and the web page's ``catalogue.json`` (titles and labels, no users).  A
-    SavedModel that does not answer as the Keras model does is refused.
+    SavedModel that does not answer as the Keras model does is refused.  Where the run was calibrated, the scores of
+    ``intent`` are at the heads' temperatures.
 
     Args:
         run: a run with at least one finished epoch.
@@ -60,6 +61,8 @@ def export(
         retriever = make_retriever(implicit, explicit, candidates)
     elif explicit is not None:
         raise DataError("--explicit needs --implicit too; name a run of implicit interests.")
+    calibration = _summary(run.calibration())
+    temperatures = {name: head["temperature"] for name, head in calibration["heads"].items()} if calibration else {}
     base = Path(out)
     now = datetime.datetime.now(datetime.timezone.utc)
     version = int(now.strftime("%Y%m%d%H%M%S"))
@@ -77,10 +80,11 @@ def export(
         "statistics": prepared.manifest["statistics"],
         "sources": prepared.manifest["sources"],
         "evaluation": run.evaluation(),
+        "calibration": calibration,
         **provenance(),
     }
     with atomic_directory(base / str(version)) as work:
-        info["signatures"] = _fill(work, model, top_k, retriever, base.name, int(now.timestamp()))
+        info["signatures"] = _fill(work, model, top_k, retriever, temperatures, base.name, int(now.timestamp()))
         (work / INFO).write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
         (work / CARD).write_text(model_card(info), encoding="utf-8")
         (work / CATALOGUE).write_text(catalogue(prepared), encoding="utf-8")
@@ -88,15 +92,33 @@ def export(
 
 
 def _fill(
-    work: Path, model: NextItemModel, top_k: int, retriever: Retriever | None, name: str, moment: int
+    work: Path,
+    model: NextItemModel,
+    top_k: int,
+    retriever: Retriever | None,
+    temperatures: dict[str, float],
+    name: str,
+    moment: int,
 ) -> list[str]:
     """The SavedModel with all that a server reads beside it, compared with the Keras model; names of signatures."""
-    signatures = save_model(model, work, top_k, retriever)
+    signatures = save_model(model, work, top_k, retriever, temperatures)
     requests = list(made_up_requests(signatures, model.spec, moment))
     write_requests(requests, work, name)
     write_batching(work)
     write_answers(keras_answers(signatures, requests), work)
     return list(verify(work).signatures)
+
+
+def _summary(calibration: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What an export says of its temperatures: the record without the bins of the diagrams."""
+    if calibration is None:
+        return None
+    heads = {}
+    for name, head in calibration["heads"].items():
+        heads[name] = {"temperature": head["temperature"], "form": head["form"]}
+        if "test" in head:
+            heads[name] |= {w: {k: head["test"][w][k] for k in ("log_loss", "ece")} for w in ("before", "after")}
+    return {**{key: calibration[key] for key in ("fitted_on", "definition", "date")}, "heads": heads}
 
 
 def _retrieval(retriever: Retriever | None) -> dict[str, Any] | None:
