@@ -81,8 +81,8 @@ def test_the_export_applies_it_and_says_so(
         given.append(arguments[-1])
         raise InterruptedError
 
-    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
-        patch.setattr(module, "save_model", save_model)
+    monkeypatch.setattr(module, "save_model", save_model)
+    with pytest.raises(InterruptedError):
         module.export(run, tmp_path / "model")
     assert given == [temperatures]
 
