@@ -19,6 +19,8 @@ help:  ## show this list
 demo: $(BIN)/.train  ## the whole way on MovieLens-100K, into demo/
 	$(BIN)/intentrec demo --out demo
 
+# Tests of the web page look at it in a Chromium (apt-get install chromium, python -m playwright install chromium, or
+# CHROMIUM=/path); without one they are skipped and say so.
 test: $(BIN)/.dev  ## everything CI runs: style, types, tests (without the slow ones)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -53,9 +54,11 @@ class Signatures(tf.Module):
         top_k: K, at most the number of items.
         retriever: of the same data; None leaves ``retrieve`` out.
         ranker: with ``model`` as its model; None ranks by the item state.
+        temperatures: what the logits of an intent's head are divided by for its scores in ``intent``, by intent (see
+            :mod:`intentrec_tf.calibration`); attention, Z and all other signatures are as without.
 
     Raises:
-        ValueError: retriever or ranker do not belong to the model.
+        ValueError: retriever or ranker do not belong to the model, or a temperature to none of its heads.
     """
 
     def __init__(
@@ -64,11 +67,16 @@ class Signatures(tf.Module):
         top_k: int = 100,
         retriever: Retriever | None = None,
         ranker: JointRanker | None = None,
+        temperatures: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(name="signatures")
         if ranker is not None and ranker.model is not model:
             raise ValueError("the ranker reads the features of another model; export that one")
         self.ranker = ranker
+        self.temperatures = dict(temperatures or {})
+        for name, temperature in self.temperatures.items():
+            if name not in model.output["intents"] or not 0 < temperature < float("inf"):
+                raise ValueError(f"temperature {temperature} of intent '{name}': pass positive ones of heads there are")
         if retriever is not None and retriever.spec.items != model.spec.items:
             raise ValueError("retriever and model are of different data; train both on the same")
         self.retriever = retriever
@@ -96,7 +104,7 @@ class Signatures(tf.Module):
         outputs = network(inputs, training=False)
         answer: Columns = {}
         for name in self.intent_names:
-            predicted = _newest(outputs["probabilities"][name])
+            predicted = self._calibrated(name, outputs)
             scores = tf.where(known[:, None], predicted, self.label_priors[name][None])
             order = tf.argsort(scores, direction="DESCENDING", stable=True)
             answer[f"{name}/label"] = tf.gather(self.labels[name], order)
@@ -105,6 +113,13 @@ class Signatures(tf.Module):
             answer["attention"] = _newest(outputs["attention"])
             answer["embedding"] = _newest(outputs["embedding"])
         return answer
+
+    def _calibrated(self, name: str, outputs: Columns) -> tf.Tensor:
+        """An intent's probabilities at its temperature, float32 [B, d_i]."""
+        if name not in self.temperatures:
+            return _newest(outputs["probabilities"][name])
+        logits = _newest(outputs["intents"][name]) / self.temperatures[name]
+        return tf.sigmoid(logits) if self.model.scores_alone(name) else tf.nn.softmax(logits)
 
     def item(self, exclude_item_id: tf.Tensor, **raw: tf.Tensor) -> Columns:
         """See the class; shapes and dtypes as there."""
@@ -231,6 +246,7 @@ def save_model(
     top_k: int = 100,
     retriever: Retriever | None = None,
     ranker: JointRanker | None = None,
+    temperatures: Mapping[str, float] | None = None,
 ) -> Signatures:
     """Write the SavedModel of a model with all its signatures.
 
@@ -240,11 +256,12 @@ def save_model(
         top_k: items the ``item`` signature returns.
         retriever: what the ``retrieve`` signature asks; None leaves it out.
         ranker: what the ``rank`` signature asks; None asks the model itself.
+        temperatures: of the intents' scores, by intent; see :class:`Signatures`.
 
     Returns:
         What was saved, to be asked without the SavedModel.
     """
-    signatures = Signatures(model, top_k, retriever, ranker)
+    signatures = Signatures(model, top_k, retriever, ranker, temperatures)
     tf.saved_model.save(signatures, str(path), signatures=signatures.functions)
     return signatures
 
@@ -266,9 +283,7 @@ def _label_shares(model: NextItemModel, name: str) -> np.ndarray:
     Shares of all labels (they sum to 1), or of all events where labels are scored independently.
     """
     spec, counts = model.spec, model.spec.intent_priors[name]
-    several = name in {intent.name for intent in spec.schema.category_intents}
-    independent = several and model.config.multi_label_loss == "sigmoid"
-    return _shares(counts, spec.item_prior.sum() if independent else counts.sum())
+    return _shares(counts, spec.item_prior.sum() if model.scores_alone(name) else counts.sum())
 
 
 def _first_of_each(rows: tf.Tensor) -> tf.Tensor:

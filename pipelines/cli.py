@@ -13,6 +13,7 @@ import typer
 
 from intentrec_tf.schema import SchemaError
 from pipelines.benchmark.cli import app as benchmark
+from pipelines.calibration_cli import app as calibration
 from pipelines.interrupt import resumable
 from pipelines.model_server import ServerStartError
 from pipelines.options import DataOption, ExplicitOption, Part, RunOption
@@ -21,6 +22,7 @@ from pipelines.reproduce.cli import app as reproduce
 from pipelines.retrieval_cli import app as retrieval
 from pipelines.serve_command import serve
 from pipelines.validate import DataError
+from pipelines.web_cli import app as web_page
 from serving.release.errors import ReleaseError
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ app.add_typer(benchmark, name="benchmark")
 app.add_typer(reproduce, name="reproduce")
 app.add_typer(release, name="release")
 app.add_typer(retrieval)
+app.add_typer(web_page)
+app.add_typer(calibration)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -424,6 +428,12 @@ def recommend(context: typer.Context) -> None:
 def history(context: typer.Context) -> None:
     """Look at, fill or delete the histories in a store (works with the base install)."""
     _pass_on(context, "history")
+
+
+@app.command(context_settings=PASS_ON, add_help_option=False)
+def web(context: typer.Context) -> None:
+    """Serve a page that changes itself by the predicted intents (needs the extra 'web', no TensorFlow)."""
+    _pass_on(context, "web")
 
 
 @app.command(context_settings=PASS_ON, add_help_option=False)

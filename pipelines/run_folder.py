@@ -50,6 +50,7 @@ class RunFolder:
         self.tensorboard = self.folder / "tensorboard"
         self._file = self.folder / "run.json"
         self._evaluation = self.folder / "evaluation.json"
+        self._calibration = self.folder / "calibration.json"
 
     def begin(self, prepared: PreparedData, config: RunConfig, parts: dict[str, str] | None = None) -> None:
         """Record data and configuration, or check that they are those of the run to be resumed.
@@ -206,8 +207,7 @@ class RunFolder:
         Raises:
             DataError: no finished epoch yet.
         """
-        text = json.dumps({**record, "weights": self.version()}, indent=1, ensure_ascii=False)
-        atomic_text(self._evaluation, text + "\n")
+        self._keep(self._evaluation, record)
 
     def evaluation(self) -> dict[str, Any] | None:
         """The result on the test part; None if there is none of the weights as they are now.
@@ -215,11 +215,23 @@ class RunFolder:
         Raises:
             DataError: no finished epoch yet.
         """
-        try:
-            record: dict[str, Any] = json.loads(self._evaluation.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return record if record.get("weights") == self.version() else None
+        return self._kept(self._evaluation)
+
+    def keep_calibration(self, record: dict[str, Any]) -> None:
+        """Keep the heads' temperatures, which belong to the weights of this moment.
+
+        Raises:
+            DataError: no finished epoch yet.
+        """
+        self._keep(self._calibration, record)
+
+    def calibration(self) -> dict[str, Any] | None:
+        """What :func:`pipelines.calibrate.calibrate` found; None if there is none of the weights as they are now.
+
+        Raises:
+            DataError: no finished epoch yet.
+        """
+        return self._kept(self._calibration)
 
     def load_weights(self, model: Model) -> None:
         """Give a model the run's best weights.
@@ -233,6 +245,17 @@ class RunFolder:
             raise DataError(
                 f"{self.weights}: is damaged or of another model; delete the run and train again."
             ) from None
+
+    def _keep(self, file: Path, record: dict[str, Any]) -> None:
+        text = json.dumps({**record, "weights": self.version()}, indent=1, ensure_ascii=False)
+        atomic_text(file, text + "\n")
+
+    def _kept(self, file: Path) -> dict[str, Any] | None:
+        try:
+            record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return record if record.get("weights") == self.version() else None
 
     def _record(self) -> dict[str, Any]:
         try:

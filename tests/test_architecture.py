@@ -36,6 +36,13 @@ ALLOWED = {
         *("serving.atomic", "serving.client.errors", "serving.client.results", "serving.client.tls"),
         *("serving.proto", "serving.release"),
     ),
+    "serving.web": (
+        *("fastapi", "starlette", "uvicorn", "pydantic"),
+        *("serving.client", "serving.terminal", "serving.web"),
+    ),
+    # what the pipelines write catalogue files with, where the extra 'web' may be missing
+    "serving.web.catalogue": ("serving.client.errors", "serving.web.row_rule"),
+    "serving.web.row_rule": ("serving.client.errors",),
 }
 
 
@@ -114,6 +121,8 @@ def test_import_directions(path: Path) -> None:
         ("def f():\n    import redis.retry", "serving.histories.redis_history_store", False),
         ("from tensorflow_serving.config import model_server_config_pb2", "serving.release.release", False),
         ("from tensorflow_serving.apis import model_management_pb2", "serving.release.release", True),
+        ("import pandas", "serving.web.app", True),
+        ("import fastapi", "serving.web.catalogue", True),
     ],
 )
 def test_the_import_rules_themselves(code: str, module: str, refused: bool) -> None:

@@ -242,6 +242,10 @@ class NextItemModel(tf.keras.Model):
             return tf.gather(self._label_matrices[name], targets["item"])
         return targets[name]
 
+    def scores_alone(self, name: str) -> bool:
+        """Whether an intent's labels are scored each by itself, with a sigmoid, rather than by one softmax."""
+        return name in self._label_matrices and self.config.multi_label_loss == "sigmoid"
+
     def losses_of(self, outputs: dict[str, Any], targets: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Eq 3 for the item and each intent, and their total of Eq 4 under ``loss``; scalars."""
         weight = targets["weight"]

@@ -23,7 +23,7 @@ def model_card(info: dict[str, Any]) -> str:
         "## Data",
         _data(info),
         "## Accuracy",
-        _accuracy(info),
+        _accuracy(info) + _calibration(info),
         "## How to ask",
         _signatures(info),
         "## What it is for, and what not",
@@ -70,9 +70,28 @@ def _accuracy(info: dict[str, Any]) -> str:
             [name, f"{values['accuracy']:.3f}", f"{values['majority_accuracy']:.3f}", f"{values['ece']:.3f}"]
             for name, values in record["intents"].items()
         ]
-        header = ["intent", "accuracy", "of the most frequent label", "calibration error"]
+        header = ["intent", "accuracy", "of the most frequent label", "calibration error as trained"]
         text += f"\n\n{markdown(header, rows)}"
     return text
+
+
+def _calibration(info: dict[str, Any]) -> str:
+    """Whether the intents' scores are calibrated, and what that changed; nothing for a model without intents."""
+    record = info["calibration"]
+    if record is None:
+        if "intent" not in info["signatures"]:
+            return ""
+        return "\n\nThe intents' scores are as trained, not calibrated: `intentrec calibrate`, then export again."
+    rows = []
+    for name, head in record["heads"].items():
+        errors = [f"{head[when]['ece']:.3f}" if when in head else "-" for when in ("before", "after")]
+        rows.append([name, f"{head['temperature']:.3f}", *errors])
+    table = markdown(["intent", "temperature", "error before", "after"], rows)
+    return (
+        "\n\nThe scores of `intent` are calibrated: each head's logits are divided by a temperature fitted on the "
+        f"{record['fitted_on']} part, which changes no order, nor any other output. {record['definition']} On the test "
+        f"part:\n\n{table}"
+    )
 
 
 def _signatures(info: dict[str, Any]) -> str:

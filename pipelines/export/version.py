@@ -12,6 +12,7 @@ from intentrec_tf.export import save_model
 from intentrec_tf.models.next_item_model import NextItemModel
 from intentrec_tf.ranking import JointRanker
 from intentrec_tf.retrieval import Retriever
+from pipelines.catalogue import CATALOGUE, catalogue
 from pipelines.environment import provenance
 from pipelines.export.batching import write_batching
 from pipelines.export.model_card import model_card
@@ -38,7 +39,9 @@ def export(
     """Write ``out/<version>/``; a polling server sees all of it or nothing.
 
     In it are the SavedModel, warm-up requests, batching parameters, the answers that :func:`verify` compares with,
-    ``intentrec.json`` and ``MODEL_CARD.md``.  A SavedModel that does not answer as the Keras model does is refused.
+    ``intentrec.json``, ``MODEL_CARD.md`` and the web page's ``catalogue.json`` (titles and labels, no users).  A
+    SavedModel that does not answer as the Keras model does is refused.  Where the run was calibrated, the scores of
+    ``intent`` are at the heads' temperatures.
 
     Args:
         run: a run with at least one finished epoch.
@@ -65,6 +68,8 @@ def export(
         retriever = make_retriever(implicit, explicit, candidates)
     elif explicit is not None:
         raise DataError("--explicit needs --implicit too; name a run of implicit interests.")
+    calibration = _summary(run.calibration())
+    temperatures = {name: head["temperature"] for name, head in calibration["heads"].items()} if calibration else {}
     base = Path(out)
     now = datetime.datetime.now(datetime.timezone.utc)
     version = int(now.strftime("%Y%m%d%H%M%S"))
@@ -83,12 +88,14 @@ def export(
         "statistics": prepared.manifest["statistics"],
         "sources": prepared.manifest["sources"],
         "evaluation": run.evaluation(),
+        "calibration": calibration,
         **provenance(),
     }
     with atomic_directory(base / str(version)) as work:
-        info["signatures"] = _fill(work, model, top_k, retriever, joint, base.name, int(now.timestamp()))
+        info["signatures"] = _fill(work, model, top_k, retriever, joint, temperatures, base.name, int(now.timestamp()))
         (work / INFO).write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
         (work / CARD).write_text(model_card(info), encoding="utf-8")
+        (work / CATALOGUE).write_text(catalogue(prepared), encoding="utf-8")
     return base / str(version)
 
 
@@ -98,11 +105,12 @@ def _fill(
     top_k: int,
     retriever: Retriever | None,
     ranker: JointRanker | None,
+    temperatures: dict[str, float],
     name: str,
     moment: int,
 ) -> list[str]:
     """The SavedModel with all that a server reads beside it, compared with the Keras model; names of signatures."""
-    signatures = save_model(model, work, top_k, retriever, ranker)
+    signatures = save_model(model, work, top_k, retriever, ranker, temperatures)
     requests = list(made_up_requests(signatures, model.spec, moment))
     write_requests(requests, work, name)
     write_batching(work)
@@ -121,6 +129,18 @@ def _joint_ranker(ranker: RunFolder, run: RunFolder) -> tuple[JointRanker, dict[
     if RunFolder(config.ranking.run).version() != run.version():
         raise DataError(f"{ranker.folder}: was trained with {config.ranking.run}; export that one with --run.")
     return joint, {**config.ranking.described(), "version": ranker.version()}
+
+
+def _summary(calibration: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What an export says of its temperatures: the record without the bins of the diagrams."""
+    if calibration is None:
+        return None
+    heads = {}
+    for name, head in calibration["heads"].items():
+        heads[name] = {"temperature": head["temperature"], "form": head["form"]}
+        if "test" in head:
+            heads[name] |= {w: {k: head["test"][w][k] for k in ("log_loss", "ece")} for w in ("before", "after")}
+    return {**{key: calibration[key] for key in ("fitted_on", "definition", "date")}, "heads": heads}
 
 
 def _retrieval(retriever: Retriever | None) -> dict[str, Any] | None:

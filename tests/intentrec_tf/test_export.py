@@ -26,7 +26,7 @@ def model() -> NextItemModel:
 @pytest.fixture(scope="module")
 def loaded(model: NextItemModel, tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("saved") / "1"
-    save_model(model, path)
+    save_model(model, path, temperatures={"fame": 1.0})  # which changes nothing
     return tf.saved_model.load(str(path))
 
 
@@ -403,3 +403,27 @@ def test_independent_labels_are_served_as_sigmoids(users: list[User]) -> None:
     assert np.abs(scores[:2].sum(1) - 1).min() > 0.05
     shares = model.spec.intent_priors[name] / model.spec.item_prior.sum()
     np.testing.assert_allclose(scores[2], -np.sort(-shares), rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["softmax", "sigmoid"])
+def test_temperatures_change_the_scores_of_intents_alone(users: list[User], form: str) -> None:
+    model = build_model(build_spec(), variant="V2", multi_label_loss=form)
+    raw = raw_request(model.spec, [*users[:2], cut(users[0], slice(0, 0))])
+    excluded = raw.pop("exclude_item_id")
+    plain, warm = Signatures(model), Signatures(model, temperatures={"mood": 2.5, "what": 0.5})
+    before, after = plain.intent(**raw), warm.intent(**raw)
+    outputs = model(left_padded(model.spec, users[:2], L)[0])
+    said = {"mood": tf.sigmoid if form == "sigmoid" else tf.nn.softmax, "what": tf.nn.softmax}
+    for name, temperature in (("mood", 2.5), ("what", 0.5)):
+        expected = said[name](outputs["intents"][name][:, -1] / temperature).numpy()
+        np.testing.assert_allclose(after[f"{name}/score"][:2], -np.sort(-expected, axis=1), rtol=1e-4)
+        np.testing.assert_array_equal(after[f"{name}/label"], before[f"{name}/label"])
+        np.testing.assert_array_equal(after[f"{name}/score"][2], before[f"{name}/score"][2])  # nobody's shares
+    others = set(before) - {"mood/score", "what/score"}
+    _same({name: after[name].numpy() for name in others}, {name: before[name].numpy() for name in others})
+    items = [signatures.item(exclude_item_id=excluded, **raw) for signatures in (plain, warm)]
+    _same(*({name: values.numpy() for name, values in answer.items()} for answer in items))
+    with pytest.raises(ValueError, match="'nothing'"):
+        Signatures(model, temperatures={"nothing": 1.0})
+    with pytest.raises(ValueError, match="-1"):
+        Signatures(model, temperatures={"mood": -1.0})

@@ -108,6 +108,15 @@ def test_the_base_install():
     assert heavy == []
 
 
+def test_the_page_without_its_extra():
+    before = BLOCK.replace('BLOCKED = ("typer",', 'BLOCKED = ("fastapi",')
+    answers, heavy = run_all([["web", "--help"], ["web", "--demo", "x"]], before)
+    for code, out, err in answers:
+        assert (code, out) == (2, "")
+        assert err == "intentrec: 'web' needs fastapi; run pip install 'intentrec_tf[web]'.\n"
+    assert heavy == []
+
+
 def one_sentence(capsys: pytest.CaptureFixture[str]) -> str:
     err = capsys.readouterr().err
     assert "Traceback" not in err

@@ -56,6 +56,12 @@ def test_no_heavy_module_and_little_beyond_its_needs(module: str) -> None:
     assert min(share for share, _ in tries) < 1.0
 
 
+def test_the_page_needs_no_tensorflow_and_no_pandas() -> None:
+    _, modules = _import("serving.web.command")
+    assert "fastapi" in modules
+    assert not modules & {"tensorflow", "tf_keras", "keras", "pandas", "pyarrow", "intentrec_tf", "pipelines"}
+
+
 def test_candidate_search_needs_numpy_alone_until_an_index_is_opened() -> None:
     """The probe itself imports NumPy, gRPC and protobuf; the exact index's own test does without the latter two."""
     _, modules = _import("serving.candidates")

@@ -25,7 +25,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_in_it(exported: Path, trained: RunFolder):
     assert {path.name for path in exported.iterdir()} >= {
         *("saved_model.pb", "variables", "assets", "assets.extra", "batching_params.pbtxt"),
-        *("intentrec.json", "MODEL_CARD.md", "verification.npz"),
+        *("intentrec.json", "MODEL_CARD.md", "verification.npz", "catalogue.json"),
     }
     assert exported.name.isdecimal()
     assert len(exported.name) == 14
