@@ -40,14 +40,11 @@ def load_tables(
     """
     report = ValidationReport(max_reject_share)
     files = [Path(events)]
-    ids = {"user_id": schema.user_id, "item_id": schema.item_id, "timestamp": schema.timestamp}
     catalogue = None
     if items is not None:
         files.append(Path(items))
-        raw = _read(items, report, {"item_id": schema.item_id}, schema.item_columns())
-        catalogue = clean_items(raw, str(items), schema, report)
-    raw = _read(events, report, ids, schema.event_columns())
-    clean = clean_events(raw, str(events), schema, report, catalogue)
+        catalogue = read_items(items, schema, report)
+    clean = read_events(events, schema, report, catalogue)
     if catalogue is None:
         catalogue = bare_items(clean, schema, str(events))
     declared = None
@@ -58,6 +55,29 @@ def load_tables(
         declared = clean_interests(raw, str(interests), schema, report, catalogue)
     origin = "Tables of your own: " + ", ".join(file.name for file in files) + "."
     return RawData(clean, catalogue, schema, report, declared, None, sources or (origin,), tuple(files))
+
+
+def read_events(
+    path: str | Path, schema: Schema, report: ValidationReport, items: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Canonical events of one file; with a catalogue, events of other items are rejected.
+
+    Raises:
+        DataError: the file is missing or unusable.
+    """
+    ids = {"user_id": schema.user_id, "item_id": schema.item_id, "timestamp": schema.timestamp}
+    raw = _read(path, report, ids, schema.event_columns())
+    return clean_events(raw, str(path), schema, report, items)
+
+
+def read_items(path: str | Path, schema: Schema, report: ValidationReport) -> pd.DataFrame:
+    """Canonical catalogue of one file.
+
+    Raises:
+        DataError: the file is missing or unusable.
+    """
+    raw = _read(path, report, {"item_id": schema.item_id}, schema.item_columns())
+    return clean_items(raw, str(path), schema, report)
 
 
 def _read(
