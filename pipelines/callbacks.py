@@ -7,11 +7,14 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 from pipelines.validate import DataError
 from serving.atomic import atomic_text
+
+STOPPING = "early_stopping.json"
 
 
 class FiniteLoss(tf.keras.callbacks.Callback):
@@ -59,12 +62,12 @@ class ResumableEarlyStopping(tf.keras.callbacks.EarlyStopping):
     def __init__(self, folder: Path, patience: int, monitor: str = "val_ndcg@10") -> None:
         super().__init__(monitor=monitor, mode="max", patience=patience)
         self.weights_file = folder / "best.weights.h5"
-        self._state_file = folder / "early_stopping.json"
+        self._state_file = folder / STOPPING
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
-        if self._state_file.is_file():
-            state = json.loads(self._state_file.read_text(encoding="utf-8"))
+        state = read_stopping(self._state_file.parent)
+        if state is not None:
             self.best, self.wait, self.best_epoch = state["best"], state["wait"], state["best_epoch"]
 
     def on_epoch_end(self, epoch, logs=None):
@@ -111,5 +114,42 @@ class EpochLog(tf.keras.callbacks.Callback):
 
 
 def read_history(file: Path) -> list[dict[str, float]]:
-    """Records of :class:`EpochLog`, oldest first; empty if there is no file."""
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
+    """Records of :class:`EpochLog`, oldest first; empty if there is no file.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    if not file.is_file():
+        return []
+    try:
+        records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError, RecursionError):
+        raise _damaged(file) from None
+    for record in records:
+        values = record.values() if isinstance(record, dict) and "epoch" in record else [None]
+        if not all(type(value) in (int, float) for value in values):
+            raise _damaged(file)
+    return records
+
+
+def read_stopping(folder: Path) -> dict[str, Any] | None:
+    """What :class:`ResumableEarlyStopping` keeps in a run's folder: ``best``, ``wait``, ``best_epoch``, ``stopped``.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    file = folder / STOPPING
+    if not file.is_file():
+        return None
+    try:
+        state = json.loads(file.read_text(encoding="utf-8"))
+        kinds = {"best": (int, float), "wait": (int,), "best_epoch": (int,), "stopped": (bool,)}
+        if not all(type(state[name]) in wanted for name, wanted in kinds.items()):
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise _damaged(file) from None
+    return state
+
+
+def _damaged(file: Path) -> DataError:
+    return DataError(f"{file}: is damaged; delete the run folder and train again.")

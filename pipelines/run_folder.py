@@ -158,9 +158,10 @@ class RunFolder:
         """
         try:
             record: dict[str, Any] = json.loads(self._evaluation.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            weights = record["weights"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        return record if record.get("weights") == self.version() else None
+        return record if weights == self.version() else None
 
     def load_weights(self, model: Model) -> None:
         """Give a model the run's best weights.
@@ -178,6 +179,9 @@ class RunFolder:
     def _record(self) -> dict[str, Any]:
         try:
             record: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
-            return {name: record[name] for name in ("data", "fingerprint", "config")}
-        except (OSError, ValueError, KeyError, TypeError):
+            found = {name: record[name] for name in ("data", "fingerprint", "config")}
+            Path(found["data"])
+            config = RunConfig.model_validate(found["config"])
+            return {**found, "config": config.model_dump(mode="json")}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise DataError(f"{self._file}: cannot be read; delete the run folder and train again.") from None

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from intentrec_tf.optimizers import LazyAdam, WarmupSchedule
-from pipelines.callbacks import EpochLog, FiniteLoss, RankingValidation, ResumableEarlyStopping, read_history
+from pipelines.callbacks import (
+    EpochLog,
+    FiniteLoss,
+    RankingValidation,
+    ResumableEarlyStopping,
+    read_history,
+    read_stopping,
+)
 from pipelines.config import RunConfig, TrainingConfig
 from pipelines.evaluate import ranking_step, validation_metrics
 from pipelines.input_fn import evaluation_batches, training_batches
@@ -113,8 +119,8 @@ def _finished(run: RunFolder, training: TrainingConfig) -> bool:
     history = read_history(run.history)
     if not history or not run.weights.is_file():
         return False
-    stopped = json.loads((run.folder / "early_stopping.json").read_text(encoding="utf-8"))["stopped"]
-    return stopped or len(history) >= training.epochs
+    stopping = read_stopping(run.folder)
+    return (stopping is not None and stopping["stopped"]) or len(history) >= training.epochs
 
 
 def optimizer_of(training: TrainingConfig, steps: int) -> tf.keras.optimizers.Optimizer:
