@@ -68,7 +68,7 @@ class ResumableEarlyStopping(tf.keras.callbacks.Callback):
         self.monitor = monitor
         self._best, self._wait = -math.inf, 0
         for record in past:
-            self._is_best(record[monitor])
+            self._is_best(record.get(monitor, -math.inf))
 
     @property
     def stopped(self) -> bool:
@@ -122,5 +122,23 @@ class EpochLog(tf.keras.callbacks.Callback):
 
 
 def read_history(file: Path) -> list[dict[str, float]]:
-    """Records of :class:`EpochLog`, oldest first; empty if there is no file."""
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
+    """Records of :class:`EpochLog`, oldest first; empty if there is no file.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    if not file.is_file():
+        return []
+    try:
+        records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError, RecursionError):
+        raise _damaged(file) from None
+    for record in records:
+        values = record.values() if isinstance(record, dict) and "epoch" in record else [None]
+        if not all(type(value) in (int, float) for value in values):
+            raise _damaged(file)
+    return records
+
+
+def _damaged(file: Path) -> DataError:
+    return DataError(f"{file}: is damaged; delete the run folder and train again.")

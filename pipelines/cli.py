@@ -14,6 +14,8 @@ import typer
 from intentrec_tf.schema import SchemaError
 from pipelines.benchmark.cli import app as benchmark
 from pipelines.calibration_cli import app as calibration
+from pipelines.drift.cli import EPILOG as DRIFT_EPILOG
+from pipelines.drift.cli import drift
 from pipelines.interrupt import resumable
 from pipelines.model_server import ServerStartError
 from pipelines.options import DataOption, ExplicitOption, Part, RunOption
@@ -410,6 +412,7 @@ def verify(
 
 
 app.command(epilog="Example: `intentrec serve export/intentrec --port 8500 --rest-port 8501`")(serve)
+app.command(epilog=DRIFT_EPILOG)(drift)
 
 
 @app.command(context_settings=PASS_ON, add_help_option=False)

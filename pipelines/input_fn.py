@@ -90,11 +90,25 @@ def question_batches(prepared: PreparedData, chosen: np.ndarray, batch: int = 25
     Args:
         chosen: int [any], places of the targets in ``prepared.events``; one without any past is left out.
     """
-    spec, length = prepared.spec, prepared.spec.schema.max_history
-    past = events_before(prepared)[chosen]
+    sizes = prepared.events.groupby("user_id", sort=False).size().to_numpy()
+    return questions_of(prepared.spec, all_events(prepared), sizes, chosen, batch)
+
+
+def questions_of(
+    spec: DataSpec, columns: Columns, sizes: np.ndarray, chosen: np.ndarray, batch: int = 256
+) -> tf.data.Dataset:
+    """:func:`question_batches` of any users.
+
+    Args:
+        spec: what the columns follow.
+        columns: every column of the records (``split`` may be absent), [events(, width)], user after user.
+        sizes: events of each user, in that order.
+        chosen: places of the targets.
+    """
+    length = spec.schema.max_history
+    past = chosen - np.repeat(sizes.cumsum() - sizes, sizes)[chosen]
     chosen, past = chosen[past > 0], past[past > 0]  # a target without any past is no question
     order = np.argsort(past, kind="stable")
-    columns = all_events(prepared)
 
     def examples(target: tf.Tensor, past: tf.Tensor) -> tuple[Columns, Columns]:
         inputs = history_before(spec, columns, target, past, tf.minimum(tf.reduce_max(past), length))

@@ -16,6 +16,7 @@ from pipelines.validate import DataError
 
 MANIFEST = "manifest.json"
 FORMAT = 2
+_KINDS = {"fingerprint": str, "request": dict, "schema": dict, "sources": list, "validation": dict, "statistics": dict}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -27,9 +28,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         manifest["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f"{folder}: holds no prepared data; run 'intentrec prepare' with --out {folder}.") from None
+    wrong = [name for name, kind in _KINDS.items() if not isinstance(manifest.get(name, kind()), kind)]
+    if wrong:
+        raise DataError(f"{folder / MANIFEST}: '{wrong[0]}' is damaged; run 'intentrec prepare' again.")
     return manifest
+
+
+def damaged(folder: Path) -> DataError:
+    """What to say of prepared data that cannot be read."""
+    return DataError(f"{folder}: the prepared data are damaged; delete the folder and run 'intentrec prepare' again.")
 
 
 class PreparedData:
@@ -56,7 +65,10 @@ class PreparedData:
     @cached_property
     def spec(self) -> DataSpec:
         """What a model is built from."""
-        return load_spec(self.folder)
+        try:
+            return load_spec(self.folder)
+        except Exception as error:  # of JSON, YAML, zip, numpy and the specification's own checks alike
+            raise damaged(self.folder) from error
 
     @property
     def record_files(self) -> list[str]:
@@ -66,23 +78,23 @@ class PreparedData:
     @cached_property
     def events(self) -> pd.DataFrame:
         """Clean events sorted by user and time, with the ``split`` of each."""
-        return pd.read_parquet(self.folder / "events.parquet")
+        return self._read("events.parquet", "user_id", "item_id", "timestamp", "split")
 
     @cached_property
     def items(self) -> pd.DataFrame:
         """The catalogue as people know it."""
-        return pd.read_parquet(self.folder / "items.parquet")
+        return self._read("items.parquet", "item_id")
 
     @cached_property
     def interests(self) -> pd.DataFrame | None:
         """Declared interests (``user_id, interest`` and maybe ``timestamp``); None if the data set has none."""
-        path = self.folder / "interests.parquet"
-        return pd.read_parquet(path) if path.is_file() else None
+        name = "interests.parquet"
+        return self._read(name, "user_id", "interest") if (self.folder / name).is_file() else None
 
     @cached_property
     def schema(self) -> Schema:
         """The declaration alone, without what preparation learnt."""
-        return Schema.parse(self.manifest["schema"], str(self.folder / MANIFEST))
+        return Schema.parse(self.manifest.get("schema", {}), str(self.folder / MANIFEST))
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -102,3 +114,17 @@ class PreparedData:
             example = self.events["user_id"].iloc[0]
             raise DataError(f"user '{user_id}' has no event in {self.folder}; name another, for example '{example}'.")
         return rows
+
+    def _read(self, name: str, *columns: str) -> pd.DataFrame:
+        """A table, with the columns that must be there.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        try:
+            frame = pd.read_parquet(self.folder / name)
+        except Exception as error:  # pyarrow raises a family of its own
+            raise damaged(self.folder) from error
+        if not set(columns) <= set(frame.columns):
+            raise damaged(self.folder)
+        return frame

@@ -253,15 +253,17 @@ class RunFolder:
     def _kept(self, file: Path) -> dict[str, Any] | None:
         try:
             record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            weights = record["weights"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        return record if record.get("weights") == self.version() else None
+        return record if weights == self.version() else None
 
     def _record(self) -> dict[str, Any]:
         try:
             record: dict[str, Any] = json.loads(self._file.read_text(encoding="utf-8"))
-            return {"parts": {}, **{name: record[name] for name in ("data", "fingerprint", "config")}} | {
-                name: record[name] for name in ("parts",) if name in record
-            }
-        except (OSError, ValueError, KeyError, TypeError):
+            found = {name: record[name] for name in ("data", "fingerprint", "config")}
+            Path(found["data"])
+            config = RunConfig.model_validate(found["config"])
+            return {**found, "config": config.model_dump(mode="json"), "parts": dict(record.get("parts") or {})}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise DataError(f"{self._file}: cannot be read; delete the run folder and train again.") from None

@@ -37,12 +37,12 @@ def save_spec(spec: DataSpec, folder: Path) -> None:
 
 
 def load_spec(folder: Path) -> DataSpec:
-    """Read what :func:`save_spec` wrote."""
+    """Read what :func:`save_spec` wrote; a damaged file may raise anything."""
     vocabularies = {
-        path.stem: Vocabulary(json.loads(path.read_text(encoding="utf-8")))
+        path.stem: Vocabulary(_tokens(json.loads(path.read_text(encoding="utf-8"))))
         for path in sorted((folder / "vocabulary").glob("*.json"))
     }
-    with np.load(folder / "catalogue.npz") as arrays:
+    with np.load(folder / "catalogue.npz", allow_pickle=False) as arrays:
         prior = arrays[_PRIOR]
         names = [name for name in arrays.files if name.startswith(_FEATURE)]
         catalogue = {name.removeprefix(_FEATURE): arrays[name] for name in names}
@@ -58,3 +58,9 @@ def load_spec(folder: Path) -> DataSpec:
         event_widths=rest["event_widths"],
         intent_priors={name: np.asarray(prior, np.float32) for name, prior in rest["intent_priors"].items()},
     )
+
+
+def _tokens(values: Any) -> list[str]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("tokens must be texts")
+    return values

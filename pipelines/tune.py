@@ -111,13 +111,7 @@ def tune(
             raise DataError(f"--search {key}: means nothing to this configuration, which trains {base.title}.")
     work.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        study_name="tune",
-        storage=f"sqlite:///{work / 'study.db'}",
-        direction="maximize",
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=base.training.epochs // 4),
-    )
+    study = _open_study(work / "study.db", base)
     identity = {"fingerprint": prepared.fingerprint, "keys": sorted(keys), "base": base.model_dump(mode="json")}
     if study.user_attrs.get("identity", identity) != identity:
         raise DataError(f"{work}: holds a search over other data, keys or another base; name another folder.")
@@ -150,6 +144,31 @@ def tune(
         shutil.rmtree(folder.folder)
         tf.keras.backend.clear_session()
     return _changed(base, study.best_params)
+
+
+def _open_study(file: Path, base: RunConfig) -> optuna.Study:
+    """The search that a file keeps, with all of its trials read once; a new one if there is no file.
+
+    Raises:
+        DataError: the file is damaged, of another version of optuna, or cannot be written.
+    """
+    try:
+        study = optuna.create_study(
+            study_name="tune",
+            storage=f"sqlite:///{file}",
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=base.training.epochs // 4),
+        )
+        study.get_trials(deepcopy=False)
+        _ = study.user_attrs
+    except Exception as error:  # of SQLAlchemy, SQLite and optuna alike
+        reason = " ".join(str(error).split())[:100]
+        raise DataError(
+            f"{file}: cannot be used ({type(error).__name__}: {reason}); delete it to search anew, or name another "
+            "folder with --work."
+        ) from error
+    return study
 
 
 def write_config(config: RunConfig, path: Path, headline: str) -> None:

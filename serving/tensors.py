@@ -17,6 +17,7 @@ from serving.proto import intentrec_serving_pb2 as pb
 
 # An answer may claim a huge shape and carry one value that "repeats"; refuse before allocating.
 MAX_ELEMENTS = 2**28
+MAX_RANK = 32
 
 _NUMPY_OF: dict[int, np.dtype[Any]] = {
     pb.DT_FLOAT: np.dtype("<f4"),
@@ -182,7 +183,9 @@ def _shape_of(proto: pb.TensorProto) -> tuple[int, ...]:
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise TensorError("A tensor arrived without a definite shape, so check the server that sent it.")
-    if math.prod(shape) > MAX_ELEMENTS:
+    if len(shape) > MAX_RANK:
+        raise TensorError(f"A tensor arrived with {len(shape)} dimensions, so check the server that sent it.")
+    if max((math.prod(shape), *shape)) > MAX_ELEMENTS:  # also an empty one: NumPy refuses [2**62, 0]
         raise TensorError(
             f"A tensor of shape {list(shape)} has more than {MAX_ELEMENTS} elements, so ask for a smaller batch."
         )

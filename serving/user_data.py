@@ -65,7 +65,7 @@ def _load_titles(pandas: Any, directory: Path) -> dict[str, str]:
         return {}
     try:
         column = json.loads(manifest.read_text(encoding="utf-8"))["schema"].get("item_title")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InvalidInputError(f"{manifest} is no readable manifest, so prepare the data again.") from None
     if not column:
         return {}

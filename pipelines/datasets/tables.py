@@ -42,8 +42,7 @@ def load_tables(
     files = [Path(path) for path in (events, items, interests) if path is not None]
     report = ValidationReport(max_reject_share)
     catalogue = read_items(items, schema, report) if items is not None else None
-    raw = pd.concat(list(event_chunks(events, schema, report)))
-    clean = clean_events(raw, str(events), schema, report, catalogue)
+    clean = read_events(events, schema, report, catalogue)
     if catalogue is None:
         catalogue = bare_items(clean["item_id"], schema, str(events))
     declared = read_interests(interests, schema, report, catalogue) if interests is not None else None
@@ -67,6 +66,18 @@ def read_interests(path: str | Path, schema: Schema, report: ValidationReport, i
     names = {"user_id": schema.user_id, "interest": "interest"}
     raw = pd.concat(list(_chunks(path, report, names, (), {"timestamp": schema.timestamp})))
     return clean_interests(raw, str(path), schema, report, items)
+
+
+def read_events(
+    path: str | Path, schema: Schema, report: ValidationReport, items: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Canonical events; with a catalogue, events of other items are rejected.
+
+    Raises:
+        DataError: the file is missing or unusable.
+    """
+    raw = pd.concat(list(event_chunks(path, schema, report)))
+    return clean_events(raw, str(path), schema, report, items)
 
 
 def event_chunks(path: str | Path, schema: Schema, report: ValidationReport) -> Iterator[pd.DataFrame]:

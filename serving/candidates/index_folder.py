@@ -131,7 +131,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
         raise IndexFolderError(f"{folder} holds no index ({_HEADER} is missing), so check the path or build one.")
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise IndexFolderError(f"{path} cannot be read, so build the index again.") from None
     if not isinstance(header, dict):
         raise IndexFolderError(f"{path} describes no index, so build the index again.")

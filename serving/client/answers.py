@@ -38,8 +38,8 @@ def read_intents(outputs: Mapping[str, NDArray[Any]], version: int) -> tuple[Int
         )
     attention, embedding = None, None
     if "attention" in outputs or "embedding" in outputs:
-        attention = _output(outputs, "attention", "intent", version)
-        embedding = _output(outputs, "embedding", "intent", version)
+        attention = _numbers(outputs, "attention", "intent", version)
+        embedding = _numbers(outputs, "embedding", "intent", version)
     if attention is not None and attention.shape[1] != len(names):
         raise ServerError(
             f"Version {version} returned {attention.shape[1]} attention weights for the intents {names}, "
@@ -89,7 +89,7 @@ def read_candidates(outputs: Mapping[str, NDArray[Any]], version: int) -> tuple[
     """
     ids, scores = _pair(outputs, "item_id", "score", "retrieve", version)
     sources, _ = _pair(outputs, "source", "score", "retrieve", version)
-    mass = _output(outputs, "mass", "retrieve", version)
+    mass = _numbers(outputs, "mass", "retrieve", version)
     return tuple(
         Candidates(
             items=tuple(
@@ -114,7 +114,7 @@ def read_ranking(
     Raises:
         ServerError: the output is missing or of another shape.
     """
-    scores = _output(outputs, "score", "rank", version)
+    scores = _numbers(outputs, "score", "rank", version)
     scores = scores[:, : candidates.shape[1]]
     if scores.shape != candidates.shape:
         raise ServerError(
@@ -135,10 +135,10 @@ def read_embeddings(outputs: Mapping[str, NDArray[Any]], version: int) -> tuple[
     Raises:
         ServerError: an output is missing or of another shape.
     """
-    state = _output(outputs, "item_state", "embed", version).astype(np.float32)
+    state = _numbers(outputs, "item_state", "embed", version).astype(np.float32)
     if "intent_embedding" not in outputs:
         return tuple(UserEmbedding(None, row, version) for row in state)
-    intent = _output(outputs, "intent_embedding", "embed", version).astype(np.float32)
+    intent = _numbers(outputs, "intent_embedding", "embed", version).astype(np.float32)
     return tuple(UserEmbedding(z, row, version) for z, row in zip(intent, state, strict=True))
 
 
@@ -148,6 +148,16 @@ def _output(outputs: Mapping[str, NDArray[Any]], name: str, signature: str, vers
         raise ServerError(
             f"Version {version} returned no {name!r} of two dimensions from signature {signature!r}, "
             f"so export the model again."
+        )
+    return array
+
+
+def _numbers(outputs: Mapping[str, NDArray[Any]], name: str, signature: str, version: int) -> NDArray[Any]:
+    array = _output(outputs, name, signature, version)
+    if array.dtype.kind != "f":
+        raise ServerError(
+            f"Version {version} returned {name!r} of {array.dtype.name} instead of fractions from signature "
+            f"{signature!r}, so export the model again."
         )
     return array
 

@@ -58,7 +58,13 @@ def encode_histories(signature: SignatureInfo, histories: Sequence[Any]) -> dict
         start = length - len(newest)
         for name, info in columns.items():
             for offset, event in enumerate(newest):
-                arrays[name][row, start + offset] = event.get(name, _MISSING[info.kind])
+                value = event.get(name, _MISSING[info.kind])
+                try:
+                    arrays[name][row, start + offset] = value
+                except OverflowError:
+                    raise InvalidInputError(
+                        f"{name!r} of an event is {shown(value)}, which {info.type_name} cannot hold, so correct it."
+                    ) from None
     return arrays
 
 

@@ -14,6 +14,8 @@ from serving.client.errors import InvalidInputError, ServerError, SignatureError
 from serving.proto import intentrec_serving_pb2 as pb
 from serving.tensors import TensorError, encode_tensor, numpy_dtype, type_name
 
+MAX_HISTORY = 100_000  # events; ten times what a schema allows, and bounded memory whatever a server says
+
 
 @dataclass(frozen=True)
 class TensorInfo:
@@ -29,8 +31,12 @@ class TensorInfo:
 
     @property
     def kind(self) -> str:
-        """NumPy's one-letter kind: `O` string, `i`/`u` whole number, `f` fraction, `b` truth value."""
-        return numpy_dtype(self.data_type).kind
+        """NumPy's one-letter kind: `O` string, `i`/`u` whole number, `f` fraction, `b` truth value; `""` for one
+        that is not supported."""
+        try:
+            return numpy_dtype(self.data_type).kind
+        except TensorError:
+            return ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class SignatureInfo:
         """
         info = self.inputs.get("item_id")
         length = info.shape[1] if info and info.shape and len(info.shape) == 2 else None
-        if length is None:
+        if length is None or length > MAX_HISTORY:
             raise SignatureError(
                 f"Signature {self.name!r} has no input 'item_id' of a fixed length, so it takes no event "
                 f"history and is reached by predict() only."
@@ -65,9 +71,20 @@ class SignatureInfo:
 
     @property
     def event_columns(self) -> dict[str, TensorInfo]:
-        """The inputs that hold one value an event: those of shape `[B, L]`."""
+        """The inputs that hold one value an event: those of shape `[B, L]`.
+
+        Raises:
+            SignatureError: there is no such L, or an input is of a type that no event can hold.
+        """
         length = self.history_length
-        return {name: info for name, info in self.inputs.items() if info.shape and info.shape[1:] == (length,)}
+        columns = {name: info for name, info in self.inputs.items() if info.shape and info.shape[1:] == (length,)}
+        for name, info in columns.items():
+            if info.kind not in tuple("Oiufb"):
+                raise SignatureError(
+                    f"Signature {self.name!r} wants {info.type_name} for {name!r}, which no event can hold, so it is "
+                    f"reached by predict() only."
+                )
+        return columns
 
     def encode(self, arrays: Mapping[str, Any]) -> dict[str, pb.TensorProto]:
         """Check names, dtypes and shapes and encode; array-likes that are no arrays take the wanted dtype.
@@ -93,7 +110,10 @@ class SignatureInfo:
 
     def _encode_one(self, name: str, info: TensorInfo, values: Any) -> pb.TensorProto:
         where = f"Input {name!r} of signature {self.name!r}"
-        array = values if isinstance(values, np.ndarray) else _as_array(where, values, info)
+        try:
+            array = values if isinstance(values, np.ndarray) else _as_array(where, values, info)
+        except TensorError as error:
+            raise InvalidInputError(f"{where} cannot be sent: {error}") from None
         if info.shape is not None and not _fits(array.shape, info.shape):
             wanted = ", ".join("any" if size is None else str(size) for size in info.shape)
             raise InvalidInputError(

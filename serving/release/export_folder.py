@@ -67,6 +67,6 @@ def check_complete(folder: Path) -> str | None:
 def _read_info(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}  # a version exported by other means has none
     return found if isinstance(found, dict) else {}

@@ -56,11 +56,13 @@ class ReleaseHistory:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return []
+        except UnicodeDecodeError:
+            raise ReleaseError(f"{self.path} is not UTF-8 text; correct or delete it.") from None
         found = []
         for number, line in enumerate(lines, 1):
             try:
                 found.append(LabelMove(**json.loads(line)))
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 raise ReleaseError(
                     f"{self.path}, line {number}: is not a release; correct the line or delete it."
                 ) from None
