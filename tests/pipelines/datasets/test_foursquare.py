@@ -48,6 +48,12 @@ def schema(features: list[dict[str, Any]], intents: list[dict[str, Any]] | None 
         (np.nan, np.nan, ""),
     ],
 )
+def test_a_zip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "nyc.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match="is no folder; unpack it"):
+        load_foursquare(tmp_path / "nyc.zip", packaged_schema("foursquare-nyc"))
+
+
 def test_areas_by_hand(latitude: float, longitude: float, area: str) -> None:
     assert areas(pd.Series([latitude]), pd.Series([longitude])).tolist() == [area]
 
