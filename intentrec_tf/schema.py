@@ -262,7 +262,7 @@ class Schema(_Strict):
             raise SchemaError(f"{path}: cannot be read ({error.strerror}); name an existing schema file.") from None
         except UnicodeDecodeError as error:
             raise SchemaError(f"{path}: byte {error.start} is not UTF-8; save the schema as UTF-8.") from None
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # also no such date, and nested too deeply
             mark = getattr(error, "problem_mark", None)
             where = f"line {mark.line + 1}" if mark else "somewhere"
             raise SchemaError(f"{path}: not valid YAML at {where}; check indentation and colons.") from None
@@ -286,7 +286,7 @@ def _one_sentence(error: pydantic.ValidationError, source: str) -> str:
     parts = [str(part) for part in first["loc"]]
     if len(parts) > 2 and parts[0] == "intents" and parts[2] in kinds:
         del parts[2]  # pydantic's mark of the derivation, not a key of the file
-    field = ".".join(parts) or "the whole file"
+    field = " ".join(".".join(parts).split()) or "the whole file"  # a key may hold a line break
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
         message = f"'derive' must be one of {', '.join(sorted(kinds))}"

@@ -149,15 +149,16 @@ class RunConfig(BaseModel):
             path = CONFIGS / f"{name}.yaml"
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-            return cls.model_validate(_merged(values, changes or {}))
         except OSError as error:
             known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.yaml")))
             raise DataError(f"{name}: cannot be read ({error.strerror}); name a file or one of: {known}.") from None
-        except (yaml.YAMLError, UnicodeDecodeError):
+        except (yaml.YAMLError, ValueError, RecursionError):  # also no UTF-8, no such date, and nested too deeply
             raise DataError(f"{path}: not a valid YAML file; check indentation, colons and encoding.") from None
+        try:
+            return cls.model_validate(_merged(values, changes or {}))
         except pydantic.ValidationError as error:
             first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "the whole file"
+            field = " ".join(".".join(map(str, first["loc"])).split()) or "the whole file"  # a key may break a line
             message = first["msg"].removeprefix("Value error, ")
             if first["type"] == "extra_forbidden":
                 message = f"unknown key; known are {', '.join(_known_keys(first['loc'][:-1]))}"

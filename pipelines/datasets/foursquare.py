@@ -11,6 +11,7 @@ import pandas as pd
 from intentrec_tf.schema import Feature, Schema
 from pipelines.datasets.base import RawData
 from pipelines.datasets.tables import load_tables
+from pipelines.validate import DataError
 
 AREA, CELL = "area", 0.02  # degrees: 2.2 km north to south, 1.7 km west to east
 COORDINATES = ("latitude", "longitude")
@@ -28,6 +29,8 @@ def load_foursquare(folder: Path, schema: Schema, max_reject_share: float = 0.2)
     Raises:
         DataError: a file is missing or unusable.
     """
+    if folder.is_file():
+        raise DataError(f"{folder}: is no folder; unpack it and name the folder with checkins.csv and places.csv.")
     features = tuple(f for f in schema.item_features if f.name != AREA)
     made = len(features) < len(schema.item_features)
     read = schema.item_columns()

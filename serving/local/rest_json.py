@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -173,7 +172,7 @@ def _convert(name: str, item: Any, data_type: int, dtype: np.dtype[Any]) -> Any:
         if _is_base64(item) and isinstance(item[_B64], str):
             try:
                 return base64.b64decode(item[_B64], validate=True)
-            except binascii.Error:
+            except ValueError:  # also letters beyond ASCII
                 raise _invalid(f"Input {name!r} has a 'b64' that is not base64, so encode it again.") from None
     elif (kind == "b" and isinstance(item, bool)) or (kind in "iu" and type(item) is int):
         return item

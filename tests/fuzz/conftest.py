@@ -12,7 +12,7 @@ _EVERY = {
     "print_blob": True,
     "suppress_health_check": list(HealthCheck),  # fixtures hold what is read only, and mutations filter nothing
 }
-settings.register_profile("short", max_examples=60, derandomize=True, **_EVERY)
+settings.register_profile("short", max_examples=30, derandomize=True, **_EVERY)
 if os.environ.get("INTENTREC_FUZZ"):
     settings.register_profile("long", max_examples=int(os.environ["INTENTREC_FUZZ"]), **_EVERY)
 settings.load_profile("long" if os.environ.get("INTENTREC_FUZZ") else "short")

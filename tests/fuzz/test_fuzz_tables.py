@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from intentrec_tf.schema import Schema, SchemaError
@@ -44,6 +44,7 @@ def one_sentence(error: BaseException) -> None:
 
 
 @given(changed(WIDE))
+@example({**WIDE, "\n": 1})
 def test_schema_values(values: Any) -> None:
     try:
         schema = Schema.parse(values)
@@ -54,6 +55,8 @@ def test_schema_values(values: Any) -> None:
 
 
 @given(damaged(yaml.safe_dump(WIDE).encode()))
+@example(b"[" * 3_000)
+@example(b"name: 2001-99-99")
 def test_schema_files(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzzed.yaml"
     path.write_bytes(data)
@@ -141,10 +144,6 @@ PUBLIC: dict[str, dict[str, bytes]] = {
         "Beauty.txt": b"1 1 2 3\n2 2 1\n",
         "Beauty_time.txt": b"1 1400000000 1400000001 1400000002\n2 1400000000 1400000009\n",
         "Beauty_item2attributes.json": json.dumps({"1": [1, 2], "2": [2], "3": [1]}).encode(),
-    },
-    "foursquare-nyc": {
-        "checkins.csv": b"user,place,minute\n1,1,5\n1,2,9\n",
-        "places.csv": b"place,category\n1,Bar\n2,Gym\n",
     },
 }
 

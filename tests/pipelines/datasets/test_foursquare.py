@@ -108,3 +108,9 @@ def test_missing_files_and_columns_are_one_sentence(folder: Path) -> None:
     (folder / "places.csv").unlink()
     with pytest.raises(DataError, match=r"places\.csv"):
         load_foursquare(folder, schema([AREA]))
+
+
+def test_a_zip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "nyc.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match="is no folder; unpack it"):
+        load_foursquare(tmp_path / "nyc.zip", packaged_schema("foursquare-nyc"))

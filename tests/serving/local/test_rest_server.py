@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from serving.local import LocalServer, LocalServerError
@@ -17,11 +18,16 @@ PREDICT = "/v1/models/intentrec:predict"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory, add_version: AddVersion) -> Any:
+def small(tmp_path_factory: pytest.TempPathFactory, add_version: AddVersion) -> Any:
     base = tmp_path_factory.mktemp("rest")
     add_version(base, 1)
     with LocalServer(base, rest_port=0, rest_cors=True, max_message_mb=0.001) as server:
-        yield server.rest_address
+        yield server
+
+
+@pytest.fixture(scope="module")
+def address(small: LocalServer) -> Any:
+    return small.rest_address
 
 
 def _ask(address: str, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, Any]:
@@ -40,6 +46,18 @@ def test_a_body_above_the_limit(address: str) -> None:
     assert code == 413
     assert answer == {"error": "The body has 1500 bytes and 1048 are allowed, so send fewer rows at a time."}
     assert headers["Connection"] == "close"
+
+
+def test_a_grpc_request_above_the_limit(small: LocalServer) -> None:
+    """The same limit; gRPC refuses it before the server's code sees it."""
+    with grpc.insecure_channel(small.address) as channel:
+        call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(b"x" * 1500, timeout=30)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        with pytest.raises(grpc.RpcError) as caught:
+            call(b"x" * 500, timeout=30)  # arrives, and is no message
+        assert caught.value.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_a_body_of_unknown_length(address: str) -> None:
