@@ -294,4 +294,4 @@ def _digest(partitions: SparkPartitions) -> str:
 
 
 def _hash(number: int, events: pd.DataFrame) -> int:
-    return int(pd.util.hash_pandas_object(events.drop(columns=ROW), index=False).sum(dtype=np.uint64))
+    return int(pd.util.hash_pandas_object(events.drop(columns=ROW), index=False).to_numpy().sum(dtype=np.uint64))

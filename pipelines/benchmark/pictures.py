@@ -78,11 +78,17 @@ def plot_prepare(record: dict[str, Any], picture: Path) -> None:
             left.annotate(speed, (point["events"], point["seconds"]), (5, -12), textcoords="offset points", fontsize=8)
     left.set(title="wall time", ylabel="seconds", yscale="log")
     right.set(title="peak memory, all processes", ylabel="MB")
-    right.set_ylim(0, None)
+    most = max(point["peak_mb"] for points in record["curves"].values() for point in points)
+    right.set_ylim(0, 1.3 * most)
     for axis in (left, right):
         axis.set(xlabel="events of the log", xscale="log")
-    left.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
-    right.legend(frameon=False)
+        axis.margins(x=0.2)
+        axis.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
+        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
+    left.margins(y=0.15)
+    for which in (left.yaxis.set_major_formatter, left.yaxis.set_minor_formatter):
+        which(ticker.StrMethodFormatter("{x:,.0f}"))
+    right.legend(frameon=False, loc="lower right")
     figure.suptitle("intentrec prepare, simulated logs")
     _save(figure, (left, right), picture)
 

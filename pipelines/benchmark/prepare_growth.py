@@ -12,7 +12,7 @@ from pipelines.benchmark.prepare import benchmark_prepare
 from pipelines.benchmark.synthetic_log import write_log
 from pipelines.environment import provenance
 
-ENGINES = {"pandas": [], "spark": ["--engine", "spark", "--spark", "spark.master=local[2]"]}
+ENGINES: dict[str, list[str]] = {"pandas": [], "spark": ["--engine", "spark", "--spark", "spark.master=local[2]"]}
 
 
 def benchmark_prepare_growth(
@@ -32,8 +32,12 @@ def benchmark_prepare_growth(
             folder = Path(name) / str(events)
             arguments = write_log(folder, events)
             for engine in engines:
-                found = benchmark_prepare([*arguments, *ENGINES[engine]], 1, lambda line, e=engine: say(f"{e}: {line}"))
+                found = benchmark_prepare([*arguments, *ENGINES[engine]], 1, _prefixed(engine, say))
                 kept = ("events", "seconds", "events_per_second", "peak_mb")
                 curves[engine].append({key: found[key] for key in kept})
             shutil.rmtree(folder)
     return {"benchmark": "prepare growth", "curves": curves, **provenance()}
+
+
+def _prefixed(word: str, say: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda line: say(f"{word}: {line}")

@@ -35,7 +35,7 @@ class TreeMemory:
 
     def _watch(self) -> None:
         while not self._done.wait(EVERY):
-            self.peak_mb = max(self.peak_mb, sum(map(_kilobytes, tree(self.process))) // 1024)
+            self.peak_mb = max(self.peak_mb, sum(map(kilobytes, tree(self.process))) // 1024)
 
 
 def tree(process: int) -> list[int]:
@@ -49,8 +49,9 @@ def tree(process: int) -> list[int]:
     return found
 
 
-def _kilobytes(process: int) -> int:
-    with contextlib.suppress(OSError, IndexError):  # it has ended
+def kilobytes(process: int) -> int:
+    """Memory of one process, a page that n processes share as 1/n; 0 once it has ended."""
+    with contextlib.suppress(OSError, IndexError):
         text = (PROC / str(process) / "smaps_rollup").read_text()
         return int(text.partition("\nPss:")[2].split()[0])
     return 0

@@ -285,7 +285,7 @@ class _Table:
             skip: header lines in it.
             lines: lines of the file before it.
         """
-        if data.count(b"\n", 0, len(data) - 1) < skip:
+        if data.count(b"\n", 0, len(data) - 1) < skip or not data.strip():  # pyarrow takes blank lines alone for rows
             return None
         try:
             table = pyarrow.csv.read_csv(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -19,8 +22,10 @@ from pipelines.benchmark.memory import peak_mb
 from pipelines.benchmark.pictures import plot_growth, plot_train
 from pipelines.benchmark.prepare import benchmark_prepare
 from pipelines.benchmark.synthetic import synthetic_batch, synthetic_spec
+from pipelines.benchmark.synthetic_log import write_log
 from pipelines.benchmark.train import OURS, PEER, benchmark_train
 from pipelines.benchmark.training_process import TrainingProcess
+from pipelines.benchmark.tree_memory import kilobytes, tree
 from pipelines.input_fn import training_batches
 from pipelines.main import main
 from pipelines.prepared import PreparedData
@@ -161,6 +166,45 @@ def test_preparation_benchmark(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert all(run["seconds"] > 0.5 * record["seconds"] for run in record["runs"])  # no run finds its work done
     assert record["arguments"] == ["simulated", "--size", "tiny"]
     assert "events a second" in capsys.readouterr().out
+
+
+def test_growth_of_preparation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, picture = tmp_path / "growth.json", tmp_path / "growth.png"
+    command = ["benchmark", "prepare", "--sizes", "3000", "--json", str(file), "--picture", str(picture)]
+    assert main(command) == 0
+    (point,) = json.loads(file.read_text())["curves"]["pandas"]
+    assert point["events"] == 3_000
+    assert point["peak_mb"] > 100
+    assert picture.stat().st_size > 1_000
+    for wrong, words in ((["--sizes", "10", "--engines", "dask"], "is no engine"), (["--picture", "x.png"], "--sizes")):
+        assert main(["benchmark", "prepare", *wrong]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_simulated_logs_are_equal_for_equal_seeds(tmp_path: Path) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        write_log(tmp_path / name, 2_000, seed)
+    logs = [pd.read_parquet(tmp_path / name / "events.parquet") for name in "abc"]
+    pd.testing.assert_frame_equal(logs[0], logs[1])
+    assert not logs[0].equals(logs[2])
+    assert logs[0]["timestamp"].is_monotonic_increasing
+    assert logs[0]["user_id"].nunique() <= 20
+
+
+def test_memory_of_a_process_and_what_it_started() -> None:
+    """A child that holds 200 MB counts, and is gone once it has ended."""
+    inner = "b = bytearray(200 << 20); b[::4096] = b'x' * len(b[::4096]); print(1, flush=True); input()"
+    outer = f"import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', {inner!r}]).returncode)"
+    process = subprocess.Popen([sys.executable, "-c", outer], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin
+    assert process.stdout
+    process.stdout.readline()
+    assert len(tree(process.pid)) == 2
+    assert sum(map(kilobytes, tree(process.pid))) > 200 << 10
+    process.communicate(b"\n")
+    assert process.returncode == 0
+    assert tree(process.pid) == [process.pid]
+    assert kilobytes(process.pid) == 0
 
 
 def test_a_preparation_that_fails_says_why() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 
+import pandas as pd
 import pytest
 
-from pipelines.datasets.textfiles import parse_table, read_file
+from pipelines.datasets.textfiles import parse_table, read_file, table_chunks
 from pipelines.validate import DataError, ValidationReport
 
 
@@ -159,3 +161,24 @@ def test_empty_file(tmp_path, data: bytes) -> None:
 def test_missing_file(tmp_path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.csv: cannot be read \(No such file"):
         read_file(tmp_path / "nowhere.csv")
+
+
+@pytest.mark.parametrize("quote", [b"", b'"'])
+@pytest.mark.parametrize("size", [1, 7, 16, 1_000])
+def test_pieces_give_what_the_whole_gives(size: int, quote: bytes) -> None:
+    """Blank and wrong lines, quoted line breaks, the first line after a piece, no newline at the end."""
+    data = b"a,b\r\n1,2\n\n3\n4,5,6\n" + quote + b"7" + quote + b",8\n9,"
+    data += (b'"x\ny"' if quote else b"x") + b"\n10,11\n12,13"
+    expected, whole = parse(data)
+    report = ValidationReport()
+    pieces = list(table_chunks(io.BytesIO(data), "x.csv", report, ["a", "b"], size=size))
+    assert len(pieces) > (1 if size < 1_000 else 0)
+    pd.testing.assert_frame_equal(pd.concat(pieces), expected, check_index_type=False)
+    assert report.to_dict() == whole.to_dict()
+    pd.testing.assert_frame_equal(report.rejects, whole.rejects)
+
+
+def test_a_bad_byte_in_a_later_piece_is_named_by_its_place_in_the_file() -> None:
+    data = b"a,b\n" + b"1,2\n" * 10 + b"3,\xff\n"
+    with pytest.raises(DataError, match=r"byte 46 in line 12 \(0xff\) is not utf-8"):
+        list(table_chunks(io.BytesIO(data), "x.csv", ValidationReport(), ["a", "b"], size=8))
