@@ -14,7 +14,7 @@ import pytest
 import pipelines.train
 from intentrec_tf.retrieval import RetrievalConfig
 from pipelines import tune as module
-from pipelines.config import RunConfig
+from pipelines.config import RankingRunConfig, RunConfig
 from pipelines.main import main
 from pipelines.prepared import PreparedData
 from pipelines.split import VALIDATION
@@ -173,7 +173,8 @@ def test_an_unknown_key_is_one_sentence(prepared: PreparedData, make_config: Con
 
 
 def test_every_key_of_the_space_is_one_of_the_configuration():
-    known = RunConfig(retrieval=RetrievalConfig()).model_dump()
+    candidates, ranker = RunConfig(retrieval=RetrievalConfig()), RunConfig(ranking=RankingRunConfig(run=Path()))
+    known = {**candidates.model_dump(), "ranking": ranker.model_dump()["ranking"]}
     trial = SimpleNamespace(
         suggest_categorical=lambda key, choices: choices[-1],
         suggest_int=lambda key, low, high: high,
@@ -182,11 +183,11 @@ def test_every_key_of_the_space_is_one_of_the_configuration():
     for key, suggest in SPACE.items():
         group, name = key.split(".")
         assert name in known[group]
-        RunConfig.model_validate({group: {name: suggest(trial, key)}})
-    candidates = RunConfig(retrieval=RetrievalConfig())
-    for base, other in ((RunConfig(), "retrieval."), (candidates, "model.")):
+        needed = {"run": "."} if group == "ranking" else {}
+        RunConfig.model_validate({group: {**needed, name: suggest(trial, key)}})
+    for base in (RunConfig(), candidates, ranker):
         assert set(usual_keys(base)) <= set(SPACE)
-        assert not [key for key in usual_keys(base) if key.startswith(other)]
+        assert {key.partition(".")[0] for key in usual_keys(base)} == {base.section, "training"}
 
 
 def test_the_best_configuration_can_be_read_again(make_config: Configure, tmp_path: Path):
