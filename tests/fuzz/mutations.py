@@ -106,3 +106,11 @@ def _places(document: Any) -> Any:
     for key in keys:
         yield document, key
         yield from _places(document[key])
+
+
+def one_sentence(error: object) -> None:
+    """What an error says to people is one line, and no traceback."""
+    text = str(error)
+    assert text.strip()
+    assert "\n" not in text
+    assert "Traceback" not in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,7 @@ from pipelines.prepared import PreparedData
 from pipelines.run_folder import RunFolder
 from pipelines.tune import _open_study
 from pipelines.validate import DataError
-from tests.fuzz.mutations import damaged, damaged_json
-from tests.fuzz.test_fuzz_tables import one_sentence
+from tests.fuzz.mutations import damaged, damaged_json, one_sentence
 from tests.pipelines.conftest import tiny_config, write_shop
 
 HISTORY = [{"epoch": n, "seconds": 1.5, "loss": 2.0 / n, "val_ndcg@10": 0.1 * n} for n in (1, 2, 3)]
@@ -62,10 +61,10 @@ def test_prepared_data(prepared: PreparedData, copy: Path, data: st.DataObject) 
 
 
 @pytest.fixture(scope="module")
-def run(prepared: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunFolder]:
+def run(prepared: PreparedData, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     folder = RunFolder(tmp_path_factory.mktemp("fuzzed") / "run")
     folder.begin(prepared, tiny_config())
-    yield folder
+    return folder
 
 
 @given(st.data())

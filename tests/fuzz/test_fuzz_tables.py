@@ -19,7 +19,7 @@ from intentrec_tf.schema import Schema, SchemaError
 from pipelines.config import RunConfig
 from pipelines.datasets import registry
 from pipelines.validate import DataError
-from tests.fuzz.mutations import changed, damaged, damaged_json
+from tests.fuzz.mutations import changed, damaged, damaged_json, one_sentence
 from tests.pipelines.conftest import SCHEMA, TINY, shop_rows
 
 EVENTS, ITEMS = ("\n".join(lines[:40]) + "\n" for lines in shop_rows(users=4))
@@ -34,13 +34,6 @@ WIDE = {
         {"name": "novel", "derive": "category_novelty", "feature": "genres"},
     ],
 }
-
-
-def one_sentence(error: BaseException) -> None:
-    text = str(error)
-    assert text.strip()
-    assert "\n" not in text
-    assert "Traceback" not in text
 
 
 @given(changed(WIDE))

@@ -62,7 +62,7 @@ def test_a_changed_log_drifts(
     assert found["unknown items"]["value"] == 0.5
     assert numbers["new"]["events_without_catalogue_entry"] == 150
     assert numbers["new"]["users_known"] == 20
-    label, before, after = largest_change(found["phase"]) or ("", 0, 0)
+    label, _, after = largest_change(found["phase"]) or ("", 0, 0)
     assert (label, after) in (("start", 1.0), ("continue", 0.0))
     ignored = measure(prepared, NewLog.read(prepared, tmp_path / "log.csv"), "x", ignore=drifted)
     assert not ignored["drift"]
@@ -97,7 +97,7 @@ def test_a_newer_catalogue(prepared: PreparedData, write_log: Callable[..., Path
     found = measure(prepared, log, "log.csv")
     assert found["new"]["events_without_catalogue_entry"] == 0
     assert by_name(found)["unknown labels: item genres"]["verdict"] == DRIFT
-    with pytest.raises(DataError, match="absent.csv: cannot be read"):
+    with pytest.raises(DataError, match=r"absent\.csv: cannot be read"):
         NewLog.read(prepared, tmp_path / "log.csv", tmp_path / "absent.csv")
     with pytest.raises(DataError, match="is no table; name a file with the run's columns"):
         NewLog.read(prepared, tmp_path)
