@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import typer
 
-from pipelines.cli import _assignments, app
+from pipelines.cli import app
 from pipelines.datasets import fetch
 from pipelines.main import main
+from pipelines.model_cli import _assignments
 from pipelines.prepared import PreparedData
 from pipelines.run_folder import RunFolder
 from pipelines.validate import DataError

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from pipelines import cli
+from pipelines import data_cli
 from pipelines.drawing import OURS, PAPER
 from pipelines.look.look import NUMBERS, PAGE, PICTURES, look, measure
 from pipelines.main import main
@@ -273,7 +273,7 @@ def run(*words: str) -> int:
 
 
 def test_the_usual_segments_are_those_of_the_command() -> None:
-    assert parse_bounds(signature(cli.look).parameters["segments"].default) == BOUNDS
+    assert parse_bounds(signature(data_cli.look).parameters["segments"].default) == BOUNDS
 
 
 @pytest.mark.usefixtures("drawn")
