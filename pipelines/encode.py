@@ -39,6 +39,9 @@ def encode(events: pd.DataFrame, items: pd.DataFrame, schema: Schema, parts: np.
     training = parts == TRAIN
     derived = derive_intents(events, items, schema, training)
     item_vocabulary = build_vocabulary(events["item_id"][training], schema.min_item_count)
+    if schema.min_item_count == 0:
+        others = items["item_id"][~items["item_id"].isin(item_vocabulary.tokens)]
+        item_vocabulary = Vocabulary([*item_vocabulary.tokens, *others])
     catalogue_rows = items.set_index("item_id").reindex(item_vocabulary.tokens)
     vocabularies: dict[str, Vocabulary] = {}
     ranges: dict[str, tuple[float, float]] = {}
