@@ -83,6 +83,8 @@ class Signatures(tf.Module):
         spec = model.spec
         self._spec = spec
         self.model = model
+        vectors = model.item_vectors()  # once, not for every request: that is work for each item of the catalogue
+        self.item_vectors = None if vectors is None else tf.Variable(vectors, trainable=False, name="item_vectors")
         self.top_k = min(top_k, len(spec.items.tokens))
         self.item_lookup = _lookup(spec.items)
         self.item_names = tf.constant([spec.items.token(row) for row in range(spec.items.size)])
@@ -124,7 +126,7 @@ class Signatures(tf.Module):
     def item(self, exclude_item_id: tf.Tensor, **raw: tf.Tensor) -> Columns:
         """See the class; shapes and dtypes as there."""
         inputs, known = self.model_inputs(raw)
-        predicted = self.model.item_probabilities(self.model.question(inputs))
+        predicted = self.model.item_probabilities(self.model.question(inputs), self.item_vectors)
         scores = tf.where(known[:, None], predicted, self.item_prior[None])
         never = [self.item_lookup.lookup(exclude_item_id), tf.fill([tf.shape(known)[0], 1], OOV)]
         if self._spec.schema.exclude_seen:

@@ -162,7 +162,8 @@ class Schema(_Strict):
         short_term_window: H of Eq 1, seconds.
         request_time: whether the gap to the next event (at serving: to now) is an input.
         max_history: L, the number of newest events the model reads.
-        min_item_count: items with fewer training events map to the out-of-vocabulary row.
+        min_item_count: items with fewer training events map to the out-of-vocabulary row; 0 knows the whole catalogue,
+            also items that nobody has met yet.
         explicit_interests: the item feature that users declare interest in, if they do.
         exclude_seen: never recommend what the history holds.
     """
@@ -180,7 +181,7 @@ class Schema(_Strict):
     short_term_window: Span | None = 604_800
     request_time: bool = True
     max_history: int = Field(200, ge=1, le=10_000)
-    min_item_count: int = Field(1, ge=1)
+    min_item_count: int = Field(1, ge=0)
     explicit_interests: Name | None = None
     exclude_seen: bool = True
 

@@ -88,13 +88,18 @@ def prepare(
     exclude_seen: Annotated[
         bool | None, typer.Option(help="Whether seen items are never recommended, instead of the schema's word.")
     ] = None,
+    min_item_count: Annotated[
+        int | None, typer.Option(help="Training events an item needs to be known, instead of the schema's; 0: none.")
+    ] = None,
     derive_interests: Annotated[
         str | None,
         typer.Option(help="Item feature of whose labels users get interests from their first ratings (none declared)."),
     ] = None,
     max_reject_share: Annotated[float, typer.Option(help="Fail if more of a file's rows are rejected.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Of the simulated service.")] = 0,
-    size: Annotated[str | None, typer.Option(help="Of the simulated service: tiny, small, medium or large.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Of the simulated service: tiny, small, medium, large, 100k-items or 1m-items.")
+    ] = None,
     engine: Annotated[Engine, typer.Option(help="What runs: this process, or Spark ('tables').")] = Engine.pandas,
     spark: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, a setting of Spark.")] = None,
     format_: Annotated[
@@ -132,6 +137,7 @@ def prepare(
         min_interactions=min_interactions,
         request_time=request_time,
         exclude_seen=exclude_seen,
+        min_item_count=min_item_count,
         derive_interests=None if derive_interests is None else InterestRule(feature=derive_interests),
     )
     run_prepare(config, out, typer.echo, _spark(engine, spark or [], format_, option or []))

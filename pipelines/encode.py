@@ -101,6 +101,9 @@ def learn(partitions: Partitions, items: pd.DataFrame, schema: Schema, split: Sp
     if not len(counts["item_id"]):
         raise DataError("no event is left for training, for too many share one timestamp; check it or split otherwise.")
     vocabulary = vocabulary_of(counts["item_id"], schema.min_item_count)
+    if schema.min_item_count == 0:
+        others = items["item_id"][~items["item_id"].isin(vocabulary.tokens)]
+        vocabulary = Vocabulary([*vocabulary.tokens, *others])
     rows = items.set_index("item_id").reindex(vocabulary.tokens)
     vocabularies: dict[str, Vocabulary] = {}
     catalogue: dict[str, np.ndarray] = {}

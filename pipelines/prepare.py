@@ -32,7 +32,8 @@ from serving.atomic import atomic_directory, recover_directory
 if TYPE_CHECKING:
     from pipelines.spark import SparkEngine
 
-ADAPTED = ("request_time", "exclude_seen")  # options that replace what the schema says
+ADAPTED = ("request_time", "exclude_seen", "min_item_count")  # options that replace what the schema says
+NEWER = ("min_item_count", "derive_interests")  # options that earlier preparations did not know
 TEMPORARY = "temporary"
 PATHS = ("raw", "events", "items", "interests", "schema_file")
 OUTPUTS = {
@@ -53,6 +54,7 @@ class PrepareConfig(BaseModel):
         min_interactions: items with fewer events in the whole log are left out, and counted (P2 uses 5).
         request_time: replaces the schema's, to compare with systems that do not use it.
         exclude_seen: replaces the schema's, for protocols that leave seen items out.
+        min_item_count: replaces the schema's; 0 makes the whole catalogue known.
         derive_interests: how to make interests of ratings where users declared none; None makes none.
     """
 
@@ -71,6 +73,7 @@ class PrepareConfig(BaseModel):
     min_interactions: int = Field(1, ge=1)
     request_time: bool | None = None
     exclude_seen: bool | None = None
+    min_item_count: int | None = Field(None, ge=0)
     derive_interests: InterestRule | None = None
 
 
@@ -234,7 +237,7 @@ def _request(config: PrepareConfig) -> dict[str, Any]:
 
 def _without_new_defaults(values: dict[str, Any]) -> dict[str, Any]:
     """The options but those that came later and are not used, so that earlier preparations stay what they were."""
-    return {name: value for name, value in values.items() if name != "derive_interests" or value is not None}
+    return {name: value for name, value in values.items() if name not in NEWER or value is not None}
 
 
 def _write_frames(source: Source, work: Path) -> None:

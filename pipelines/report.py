@@ -29,7 +29,7 @@ def evaluation_record(result: Evaluation, prepared: PreparedData, config: RunCon
             "split": request["split"],
             "min_interactions": request["min_interactions"],
             "filter_seen": schema.exclude_seen,
-            "catalogue": "items of the training part",
+            "catalogue": "items of the training part" if schema.min_item_count else "all items",
             "history": schema.max_history,
             "ties": "file order",
         },

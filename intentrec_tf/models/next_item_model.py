@@ -120,15 +120,27 @@ class NextItemModel(tf.keras.Model):
         """``intent_model`` for the newest event alone."""
         return self.intent_model
 
-    def item_logits(self, state: tf.Tensor, start: int = 0, stop: int | None = None) -> tf.Tensor:
+    def item_vectors(self) -> tf.Tensor | None:
+        """Vectors of all items, float [V, dim], computed some at a time; None where they are the item head's own."""
+        if not self.config.tied:
+            return None
+        starts = range(0, self.spec.items.size, AT_ONCE)
+        parts = [self.item_embedding.item_vectors(i, min(i + AT_ONCE, self.spec.items.size)) for i in starts]
+        return tf.concat(parts, axis=0)
+
+    def item_logits(
+        self, state: tf.Tensor, start: int = 0, stop: int | None = None, vectors: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Logits of the items ``start <= row < stop`` (default: all V), float32 [..., stop - start].
 
         Args:
             state: float [..., dim].
             start, stop: rows; padding and OOV are at -1e9.
+            vectors: of these rows, if they have been computed before.
         """
         stop = self.spec.items.size if stop is None else stop
-        vectors = self.item_embedding.item_vectors(start, stop) if self.config.tied else None
+        if vectors is None and self.config.tied:
+            vectors = self.item_embedding.item_vectors(start, stop)
         return self.item_head(state, item_vectors=vectors, rows=tf.range(start, stop))
 
     def newest(self, outputs: dict[str, Any]) -> Question:
@@ -158,9 +170,9 @@ class NextItemModel(tf.keras.Model):
         normaliser = self._normaliser(logits, question.state)
         return lambda start, stop: _with_repeats(repeat, tf.exp(logits(start, stop) - normaliser), start)
 
-    def item_probabilities(self, question: Question) -> tf.Tensor:
-        """Probability of every item, float32 [batch, V]."""
-        softmax = tf.nn.softmax(self.item_logits(question.state))
+    def item_probabilities(self, question: Question, vectors: tf.Tensor | None = None) -> tf.Tensor:
+        """Probability of every item, float32 [batch, V]; ``vectors`` as of :meth:`item_vectors`, if at hand."""
+        softmax = tf.nn.softmax(self.item_logits(question.state, vectors=vectors))
         return softmax if question.repeat is None else _with_repeats(question.repeat, softmax, 0)
 
     def candidate_probabilities(self, question: Question, rows: tf.Tensor) -> tf.Tensor:

@@ -206,15 +206,22 @@ def retrieve(
     ),
     calls: Annotated[int, typer.Option(help="Of each search with each number of queries.", min=2)] = 100,
     threads: Annotated[int, typer.Option(help="Of a search; the local server gives it one.", min=1)] = 1,
+    noise: Annotated[
+        float, typer.Option(help="How loose the clusters of vectors are; 0.5 flatters FAISS.", min=0)
+    ] = 1.0,
     json_file: JsonOption = None,
     picture: PictureOption = None,
 ) -> None:
     """Latency and memory of a search for candidates with 1 to 12 queries, exact and FAISS; ten minutes."""
     _check(picture)
     from pipelines.benchmark.pictures import plot_retrieve
-    from pipelines.benchmark.retrieve import KINDS, benchmark_retrieve
+    from pipelines.benchmark.retrieve import KINDS, NEAREST, benchmark_retrieve
+    from pipelines.validate import DataError
 
-    record = benchmark_retrieve(sorted(set(numbers("--catalogues", catalogues))), calls, threads, typer.echo)
+    sizes = sorted(numbers("--catalogues", catalogues))
+    if sizes[0] < NEAREST:
+        raise DataError(f"--catalogues: name numbers of items from {NEAREST} on, for as many are searched for.")
+    record = benchmark_retrieve(sizes, calls, threads, noise, typer.echo)
     last = str(record["largest"]["items"])
     rows = (
         (
@@ -230,6 +237,24 @@ def retrieve(
     _keep(record, json_file)
     if picture:
         plot_retrieve(record, picture)
+
+
+@app.command(epilog="Example: `intentrec benchmark catalogue --json results/million-items.json`")
+def catalogue(
+    size: Annotated[str, typer.Option(help="Of the simulated service: 1m-items or 100k-items.")] = "1m-items",
+    epochs: Annotated[int, typer.Option(help="Of either training.", min=1)] = 1,
+    json_file: JsonOption = None,
+) -> None:
+    """Prepare, train, export, serve and ask with a million items: seconds and peak memory of each step."""
+    import tempfile
+
+    from pipelines.benchmark.catalogue import benchmark_catalogue
+
+    with tempfile.TemporaryDirectory(prefix="intentrec-benchmark-") as work:
+        record = benchmark_catalogue(size, Path(work), epochs, typer.echo)
+    rows = ((name, f"{value:.0f}", f"{record['peak_mb'][name]:,}") for name, value in record["seconds"].items())
+    _table(f"{record['items']:,} items, {record['events']:,} events", ("step", "seconds", "peak MB"), rows)
+    _keep(record, json_file)
 
 
 def _check(picture: Path | None) -> None:

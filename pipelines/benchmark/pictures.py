@@ -146,8 +146,8 @@ def plot_retrieve(record: dict[str, Any], picture: Path) -> None:
     left.legend(frameon=False, fontsize=9)
     found = min(record["recall_at_100"]["faiss"].values())
     figure.suptitle(
-        f"The {record['k']} nearest of each query, {record['dim']} dimensions, {record['threads']} thread(s); "
-        f"FAISS finds at least {found:.1%} of them"
+        f"The {record['k']} nearest of each query, {record['dim']} dimensions, {record['threads']} thread(s), "
+        f"noise {record['noise']:g}; FAISS finds at least {found:.1%} of them"
     )
     _save(figure, (left, middle, right), picture)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.benchmark.vectors import WORDS
+from pipelines.benchmark.vectors import LOOSE, WORDS
 from pipelines.benchmark.worker import ask_worker
 from pipelines.environment import provenance
 from pipelines.progress import track
 
 CATALOGUES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
+DIM, NEAREST = 64, 100
 QUERIES = (1, 2, 4, 7, 12)
 KINDS = {
     "graph": "exact, inside the served model (signature 'retrieve')",
@@ -26,15 +28,17 @@ def benchmark_retrieve(
     catalogues: Sequence[int] = CATALOGUES,
     calls: int = 100,
     threads: int = 1,
+    noise: float = LOOSE,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Measure every kind of search over every catalogue in a process of its own, the number of queries in turns.
+    """Measure every kind of search over every catalogue: memory in a process of its own, time in turns in one.
 
     Args:
         catalogues: numbers of items.
         calls: of each kind with each number of queries.
         threads: of a search.  One by default, as the local server gives an operation: with several requests at a time
             that is what each has.
+        noise: of the vectors, see :data:`pipelines.benchmark.vectors.WORDS`.
         say: receives a line per catalogue.
 
     Raises:
@@ -42,39 +46,44 @@ def benchmark_retrieve(
     """
     record: dict[str, Any] = {name: {kind: {} for kind in KINDS} for name in ("p50_ms", "p99_ms", "memory_mb")}
     recall: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
-    worst: dict[str, float] = {}
+    worst: dict[str, dict[str, float]] = {kind: {} for kind in KINDS}
     chosen: dict[str, Any] = {}
     tried: dict[str, Any] = {}
-    steps = [(items, kind) for items in catalogues for kind in ("build", *KINDS)]
+    steps = [(items, step) for items in catalogues for step in ("build", *KINDS, "latency")]
     with tempfile.TemporaryDirectory() as temporary:
-        for items, kind in track(steps, "measuring", len(steps)):
+        for items, step in track(steps, "measuring", len(steps)):
             folder, name = Path(temporary) / str(items), str(items)
             folder.mkdir(exist_ok=True)
-            place = {"folder": str(folder)}
-            if kind == "build":
-                found = ask_worker("retrieve_worker", {"task": "build", "items": items, "threads": threads, **place})
+            asked: dict[str, Any] = {"folder": str(folder), "queries": list(QUERIES)}
+            if step == "build":
+                asked = {"task": "build", "items": items, "noise": noise, "threads": threads, "folder": str(folder)}
+                found = ask_worker("retrieve_worker", asked)
                 tried[name] = found.pop("tried")
                 chosen[name] = {**found["parameters"], "seconds": found["seconds"], "peak_mb": found["peak_mb"]}
-                continue
-            asked = {"task": "measure", "kind": kind, "queries": list(QUERIES), "calls": calls, **place}
-            found = ask_worker("retrieve_worker", asked, threads)
-            for what in ("p50_ms", "p99_ms", "memory_mb"):
-                record[what][kind][name] = found[what]
-            recall[kind][name] = found["recall"]
-            if kind == "faiss":
-                worst[name] = found["worst_recall"]
+            elif step in KINDS:
+                found = ask_worker("retrieve_worker", {"task": "memory", "kind": step, **asked}, threads)
+                record["memory_mb"][step][name] = found["memory_mb"]
+            else:
+                asked |= {"task": "latency", "kinds": list(KINDS), "calls": calls}
+                for kind, found in ask_worker("retrieve_worker", asked, threads).items():
+                    for what in ("p50_ms", "p99_ms"):
+                        record[what][kind][name] = found[what]
+                    recall[kind][name] = found["recall"]
+                    worst[kind][name] = found["worst_recall"]
+                shutil.rmtree(folder)  # a gigabyte for a million items
                 say(_line(items, record, recall))
     return {
         "benchmark": "retrieve",
-        "dim": 64,
-        "k": 100,
+        "dim": DIM,
+        "k": NEAREST,
         "threads": threads,
         "calls": calls,
+        "noise": noise,
         "vectors": WORDS,
         "kinds": KINDS,
         **record,
         "recall_at_100": recall,
-        "worst_recall_at_100": {"faiss": worst},
+        "worst_recall_at_100": worst,
         "largest": _headline(str(max(catalogues)), record, recall),
         "ratio_graph_plain_vs_graph": {
             name: round(record["p50_ms"]["graph_plain"][name]["12"] / values["12"], 2)

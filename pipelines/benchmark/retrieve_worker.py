@@ -1,8 +1,9 @@
-"""One catalogue size, or one kind of search over it, in a process of its own.
+"""One question about one catalogue size, in a process of its own.
 
-``python -m pipelines.benchmark.retrieve_worker '{"task": "build", "items": 10000, "folder": "work"}'`` makes indexes
-and chooses FAISS's parameters; with ``{"task": "measure", "kind": "faiss", "queries": [1, 12], "calls": 100, "folder":
-"work"}`` it measures what the first one left.
+``python -m pipelines.benchmark.retrieve_worker OPTIONS`` with ``{"task": "build", "items": 10000, "noise": 1, "folder":
+"work"}`` makes indexes and chooses FAISS's parameters; of what it leaves in the folder, ``"task": "memory"`` with
+``"kind"`` and ``"queries"`` measures the memory, and ``"task": "latency"`` with ``"kinds"``, ``"queries"`` and
+``"calls"`` the time.
 """
 
 from __future__ import annotations
@@ -20,26 +21,28 @@ from typing import Any
 import numpy as np
 
 from pipelines.benchmark.memory import peak_mb
+from pipelines.benchmark.retrieve import DIM, NEAREST
 from pipelines.benchmark.vectors import item_vectors, query_vectors
 from serving.candidates import CandidateIndex, ExactIndex, FaissIndex, FaissParameters
 from serving.candidates.recall import recall_of
 
-DIM, K, MOST_QUERIES = 64, 100, 12
+K, MOST_QUERIES = NEAREST, 12
 ENOUGH = 0.993  # recall@100 of the queries that choose parameters, so that others reach 0.99
 USERS = 40  # with 12 queries each: half of them choose parameters, the others measure recall
 GRAPH_UP_TO = 100_000  # beyond, building an HNSW graph takes a quarter of an hour
 EXCLUDED = 100  # items a user has seen
-VECTORS, TRUTH, PARAMETERS = "vectors.npy", "truth.npy", "parameters.json"
+VECTORS, TRUTH = "vectors.npy", "truth.npy"
 _SETTING = {"ivf": "probes", "hnsw": "ef_search"}
-_FIRST = {"ivf": 4, "hnsw": K}
+_FIRST = {"ivf": 1, "hnsw": K}
 
 
-def build(items: int, folder: Path, threads: int = 1) -> dict[str, Any]:
+def build(items: int, folder: Path, noise: float, threads: int = 1) -> dict[str, Any]:
     """Vectors, an exact index, a FAISS index with the cheapest parameters found, and the truth, as files.
 
     Args:
         items: in the catalogue.
         folder: for the files.
+        noise: of :func:`item_vectors`.
         threads: of the searches that parameters are chosen by; building takes all there are.
 
     Returns:
@@ -47,7 +50,7 @@ def build(items: int, folder: Path, threads: int = 1) -> dict[str, Any]:
     """
     import faiss
 
-    vectors = item_vectors(items, DIM)
+    vectors = item_vectors(items, DIM, noise)
     ids = [f"i{number}" for number in range(items)]
     np.save(folder / VECTORS, vectors)
     exact = ExactIndex(DIM)
@@ -122,40 +125,51 @@ def _with_effort(parameters: FaissParameters, effort: int) -> FaissParameters:
     return FaissParameters(**values)
 
 
-def measure(kind: str, folder: Path, queries: list[int], calls: int) -> dict[str, Any]:
-    """Latency and memory of one kind of search for each number of queries.
-
-    Returns:
-        ``p50_ms``, ``p99_ms``, ``memory_mb`` by number of queries; ``recall`` of the 100 against the truth.
-    """
-    start_mb = peak_mb()
+def memory(kind: str, folder: Path, queries: list[int]) -> dict[str, Any]:
+    """Peak memory of one kind of search: with the index loaded and after some calls, by number of queries."""
+    before = peak_mb()
     search = _searches(kind, folder)
-    vectors = np.load(folder / VECTORS, mmap_mode="r")
-    users = query_vectors(vectors, USERS, MOST_QUERIES)
-    del vectors
-    memory = {}
-    for count in sorted(queries):  # the peak after a few calls with so many queries, and with none more
+    users = query_vectors(np.load(folder / VECTORS, mmap_mode="r"), USERS, MOST_QUERIES)
+    found = {}
+    for count in sorted(queries):  # nothing larger has been asked before
         for asked in users[:3]:
             search(asked[:count])
-        memory[str(count)] = peak_mb()
-    times: dict[int, list[float]] = {count: [] for count in queries}
-    for number in range(calls):
-        for count in queries:  # in turn, so that a noisy moment meets all of them
+        found[str(count)] = peak_mb()
+    return {"memory_mb": found, "memory_before_mb": before}
+
+
+def latency(kinds: list[str], folder: Path, queries: list[int], calls: int) -> dict[str, Any]:
+    """Milliseconds of every kind of search with every number of queries, and what is found.
+
+    All take turns, so that a noisy moment meets all of them and their ratios hold on a busy machine.
+
+    Returns:
+        By kind: ``p50_ms`` and ``p99_ms`` by number of queries, ``recall`` and ``worst_recall`` of the 100.
+    """
+    searches = {kind: _searches(kind, folder) for kind in kinds}
+    users = query_vectors(np.load(folder / VECTORS, mmap_mode="r"), USERS, MOST_QUERIES)
+    times: dict[tuple[str, int], list[float]] = {(kind, count): [] for kind in kinds for count in queries}
+    for number in range(calls + 1):
+        for kind, count in times:
             asked = users[number % USERS, :count]
+            searches[kind](asked)  # finds the caches of another kind
             start = time.perf_counter()
-            search(asked)
-            times[count].append(1e3 * (time.perf_counter() - start))
-    half = USERS // 2
-    found = np.concatenate([search(asked) for asked in users[half:]])
-    recall = recall_of(found, np.load(folder / TRUTH)[half * MOST_QUERIES :])
-    return {
-        "p50_ms": {str(count): round(statistics.median(values), 3) for count, values in times.items()},
-        "p99_ms": {str(count): round(float(np.quantile(values, 0.99)), 3) for count, values in times.items()},
-        "memory_mb": memory,
-        "memory_before_mb": start_mb,
-        "recall": round(recall.mean, 4),
-        "worst_recall": round(recall.worst, 4),
-    }
+            searches[kind](asked)
+            if number:  # the first round warms up
+                times[kind, count].append(1e3 * (time.perf_counter() - start))
+    half, truth = USERS // 2, np.load(folder / TRUTH)
+    answer = {}
+    for kind, search in searches.items():
+        found = np.concatenate([search(asked) for asked in users[half:]])
+        recall = recall_of(found, truth[half * MOST_QUERIES :])
+        own = {str(count): times[kind, count] for count in queries}
+        answer[kind] = {
+            "p50_ms": {count: round(statistics.median(values), 3) for count, values in own.items()},
+            "p99_ms": {count: round(float(np.quantile(values, 0.99)), 3) for count, values in own.items()},
+            "recall": round(recall.mean, 4),
+            "worst_recall": round(recall.worst, 4),
+        }
+    return answer
 
 
 def _searches(kind: str, folder: Path) -> Callable[[np.ndarray], np.ndarray]:
@@ -205,8 +219,10 @@ def main(options: dict[str, Any]) -> dict[str, Any]:
     """The answer to one question, see the module."""
     task = options.pop("task")
     folder = Path(options.pop("folder"))
-    if task == "measure":
-        return measure(folder=folder, **options)
+    if task == "memory":
+        return memory(folder=folder, **options)
+    if task == "latency":
+        return latency(folder=folder, **options)
     start = time.perf_counter()
     found = build(folder=folder, **options)
     return {**found, "seconds": round(time.perf_counter() - start, 1), "peak_mb": peak_mb()}

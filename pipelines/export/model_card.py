@@ -107,8 +107,9 @@ def _signatures(info: dict[str, Any]) -> str:
 
 
 def _limits(info: dict[str, Any]) -> str:
+    known = "training data" if info["schema"]["min_item_count"] else "catalogue it was trained with"
     lines = [
-        "It recommends items of the training data only; newer ones need a new training run.",
+        f"It recommends items of the {known} only; newer ones need a new training run.",
         "A user without events gets what is popular in the training data.",
         "It learnt from what people did, which depends on what they were shown.",
         "Scores are probabilities of the model, not promises; see the calibration error above.",

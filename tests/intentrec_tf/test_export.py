@@ -349,9 +349,19 @@ def test_the_intent_graph_holds_nothing_of_the_item_predictor(model: NextItemMod
         assert [node for node in _reachable_nodes(item) if word in node], word
 
 
+def test_item_vectors_are_computed_at_the_export_alone(model: NextItemModel) -> None:
+    """Else every request would do the work of the whole catalogue."""
+    signatures = Signatures(model)
+    np.testing.assert_array_equal(signatures.item_vectors, model.item_embedding.item_vectors())
+    functions = signatures.functions
+    kept = signatures.item_vectors.ref()
+    assert {n for n, f in functions.items() if kept in {v.ref() for v in f.variables}} == {"item", "serving_default"}
+
+
 def test_the_intent_graph_captures_none_of_the_item_variables(model: NextItemModel) -> None:
     """By identity, on the functions before saving."""
-    functions = Signatures(model).functions
+    signatures = Signatures(model)
+    functions = signatures.functions
     parts = [*model.get_layer("item_encoder").trainable_weights, *model.item_head.weights]
     forbidden = {weight.ref() for weight in parts}
     held = {name: {variable.ref() for variable in functions[name].variables} for name in ("intent", "item")}

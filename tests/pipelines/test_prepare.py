@@ -95,6 +95,23 @@ def test_nothing_is_learnt_from_outside_the_training_part(prepared: PreparedData
     assert counts[list(spec.items.tokens)].is_monotonic_decreasing
 
 
+def test_the_whole_catalogue_may_be_known(make_shop: Callable[..., PrepareConfig], tmp_path: Path) -> None:
+    shop = make_shop(tmp_path / "in")
+    with (tmp_path / "in" / "items.csv").open("a", encoding="utf-8") as file:
+        file.write("nobody,red,film,3.0\n")
+    few = prepare(shop, tmp_path / "few", quiet)
+    everything = prepare(shop.model_copy(update={"min_item_count": 0}), tmp_path / "all", quiet)
+    met, known = few.spec.items.tokens, everything.spec.items.tokens
+    assert known[: len(met)] == met
+    assert sorted(known) == sorted(everything.items["item_id"])
+    assert len(met) < len(known)
+    assert not everything.spec.item_prior[2 + len(met) :].any()
+    labels = everything.spec.catalogue["genres"]
+    assert labels[2 + len(met) :].any()  # what is known of an item that nobody met: its features
+    assert everything.fingerprint != few.fingerprint
+    assert "min_item_count" not in few.manifest["request"]
+
+
 def test_ties_keep_the_order_of_the_file(make_shop: Callable[..., PrepareConfig], tmp_path: Path):
     config = make_shop(tmp_path / "in")
     made = prepare(config, tmp_path / "out", quiet)

@@ -29,6 +29,7 @@ _NOUNS = (
 )
 # fmt: on
 _NEW_FOR = 14 * DAY
+_MANY = 500  # new titles of a genre, more than the sizes up to "large" ever have
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,11 @@ class Catalogue:
     def new(self, genre: str, now: float, avoid: Container[int], rng: random.Random) -> int | None:
         """Draw a title of ``genre`` not in ``avoid`` released within two weeks; None without one."""
         times, members = self._newest[genre]
-        recent = members[bisect_left(times, now - _NEW_FOR) : bisect_right(times, now)]
+        first, last = bisect_left(times, now - _NEW_FOR), bisect_right(times, now)
+        if last - first > _MANY:  # hardly any of them is to be avoided
+            drawn = (members[rng.randrange(first, last)] for _ in range(12))
+            return next((index for index in drawn if index not in avoid), None)
+        recent = members[first:last]
         left = [index for index in recent if index not in avoid]
         return rng.choice(left) if left else None
 

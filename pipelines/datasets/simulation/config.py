@@ -16,7 +16,7 @@ class SimulationConfig:
 
     Attributes:
         users: people, at least 1.
-        titles: films and shows, at least 24.
+        titles: films and shows, 24 to a million.
         days: length of the log, 1 to 500, from 2024-01-01 on.
         seed: everything random follows from it.
     """
@@ -27,7 +27,7 @@ class SimulationConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, low, high in (("users", 1, 10**6), ("titles", 24, 10**5), ("days", 1, 500)):
+        for name, low, high in (("users", 1, 10**6), ("titles", 24, 10**6), ("days", 1, 500)):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise DataError(f"simulation: {name} is {value}; choose {low} to {high}.")
@@ -52,4 +52,7 @@ SIZES = {
     "small": SimulationConfig(),
     "medium": SimulationConfig(users=2_000, titles=1_000),
     "large": SimulationConfig(users=5_000, titles=2_000),
+    # few users for so many titles: what is measured with them is the catalogue
+    "100k-items": SimulationConfig(users=1_000, titles=100_000),
+    "1m-items": SimulationConfig(users=5_000, titles=1_000_000),
 }

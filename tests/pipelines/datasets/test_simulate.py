@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,8 @@ from pipelines.datasets.base import RawData
 from pipelines.datasets.contract import check_contract
 from pipelines.datasets.registry import packaged_schema
 from pipelines.datasets.simulate import SESSION_GAP, simulate
+from pipelines.datasets.simulation import catalogue as catalogue_module
+from pipelines.datasets.simulation.catalogue import Catalogue
 from pipelines.datasets.simulation.config import DAY, START, SimulationConfig
 from pipelines.datasets.simulation.person import INTENTS
 from pipelines.validate import DataError
@@ -177,3 +181,17 @@ def test_impossible_sizes(field: str, value: int) -> None:
 def test_unknown_size_word() -> None:
     with pytest.raises(DataError, match="unknown size 'huge'; choose one of tiny, small"):
         SimulationConfig.of_size("huge")
+
+
+def test_new_titles_of_a_large_catalogue_are_as_new_and_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With very many of them they are drawn, not listed."""
+    monkeypatch.setattr(catalogue_module, "_MANY", 3)
+    catalogue, now = Catalogue(SimulationConfig(titles=3_000)), START + 60 * DAY
+    avoid = set(range(0, 3_000, 2))
+    found = {catalogue.new("Drama", now, avoid, random.Random(seed)) for seed in range(200)} - {None}
+    assert len(found) > 10
+    for index in found:
+        title = catalogue.titles[index]
+        assert index not in avoid
+        assert "Drama" in title.genres
+        assert now - 14 * DAY <= title.released <= now
