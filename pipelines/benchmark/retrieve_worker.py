@@ -129,7 +129,7 @@ def memory(kind: str, folder: Path, queries: list[int]) -> dict[str, Any]:
     """Peak memory of one kind of search: with the index loaded and after some calls, by number of queries."""
     before = peak_mb()
     search = _searches(kind, folder)
-    users = query_vectors(np.load(folder / VECTORS, mmap_mode="r"), USERS, MOST_QUERIES)
+    users = query_vectors(np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False), USERS, MOST_QUERIES)
     found = {}
     for count in sorted(queries):  # nothing larger has been asked before
         for asked in users[:3]:
@@ -147,7 +147,7 @@ def latency(kinds: list[str], folder: Path, queries: list[int], calls: int) -> d
         By kind: ``p50_ms`` and ``p99_ms`` by number of queries, ``recall`` and ``worst_recall`` of the 100.
     """
     searches = {kind: _searches(kind, folder) for kind in kinds}
-    users = query_vectors(np.load(folder / VECTORS, mmap_mode="r"), USERS, MOST_QUERIES)
+    users = query_vectors(np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False), USERS, MOST_QUERIES)
     times: dict[tuple[str, int], list[float]] = {(kind, count): [] for kind in kinds for count in queries}
     for number in range(calls + 1):
         for kind, count in times:
@@ -157,7 +157,7 @@ def latency(kinds: list[str], folder: Path, queries: list[int], calls: int) -> d
             searches[kind](asked)
             if number:  # the first round warms up
                 times[kind, count].append(1e3 * (time.perf_counter() - start))
-    half, truth = USERS // 2, np.load(folder / TRUTH)
+    half, truth = USERS // 2, np.load(folder / TRUTH, allow_pickle=False)
     answer = {}
     for kind, search in searches.items():
         found = np.concatenate([search(asked) for asked in users[half:]])
@@ -188,7 +188,7 @@ def _in_graph(folder: Path, plain: Callable[..., Any] | None) -> Callable[[np.nd
     from intentrec_tf.top_items import nearest_items
     from intentrec_tf.vocabulary import FIRST
 
-    saved = np.load(folder / VECTORS, mmap_mode="r")
+    saved = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
     table = tf.Variable(tf.zeros([FIRST + len(saved), DIM]), trainable=False)
     for start in range(0, len(saved), 2**16):
         table[FIRST + start : FIRST + start + 2**16].assign(saved[start : start + 2**16])

@@ -39,9 +39,10 @@ def test_a_corrupt_newest_version_is_logged_once_and_the_older_serves(
         LocalServer(tmp_path, poll_s=0.02) as server,
         IntentRecClient(server.address) as client,
     ):
-        broken = tmp_path / "2"
-        broken.mkdir()
+        broken = tmp_path / "staging" / "2"
+        broken.mkdir(parents=True)
         (broken / "saved_model.pb").write_bytes(b"\xff not a model")
+        broken.rename(tmp_path / "2")  # whole, or a poll in between would find another folder than the next one
         wait_for(lambda: any(entry.version == 2 and entry.error for entry in client.status()))
         time.sleep(0.3)  # some fifteen polls
         assert client.intent([]).model_version == 1

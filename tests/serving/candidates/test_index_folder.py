@@ -75,7 +75,23 @@ def test_an_interrupted_save_leaves_the_old_index(tmp_path: Path, monkeypatch: p
     assert (tmp_path / "x" / "data").read_text() == "old"
 
 
+def test_a_failing_exchange_leaves_the_old_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(tmp_path / "x", "old")
+
+    def fail(one: Path, other: Path) -> bool:
+        raise OSError(28, "no space left", str(other))
+
+    monkeypatch.setattr("serving.atomic._exchange", fail)
+    with pytest.raises(IndexFolderError, match=r"cannot be written.*no space left") as caught:
+        _write(tmp_path / "x", "new")
+    assert_one_sentence(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+    assert (tmp_path / "x" / "data").read_text() == "old"
+
+
 def test_a_failing_rename_puts_the_old_index_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system cannot exchange two folders in one step."""
+    monkeypatch.setattr("serving.atomic._exchange", lambda one, other: False)
     _write(tmp_path / "x", "old")
     rename, target = os.rename, tmp_path / "x"
 

@@ -32,7 +32,7 @@ def page_url(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             process.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright runs there is a running event loop, which other tests must not meet
 def chromium() -> Iterator[Any]:
     """A headless Chromium."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed; it is in extra 'dev'")
