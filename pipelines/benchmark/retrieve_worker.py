@@ -1,8 +1,8 @@
-"""One question about one catalogue size, in a process of its own.
+"""One question about one catalogue size, in a process of its own: ``python -m ... retrieve_worker OPTIONS``.
 
-``python -m pipelines.benchmark.retrieve_worker OPTIONS`` with ``{"task": "build", "items": 10000, "noise": 1, "folder":
-"work"}`` makes indexes and chooses FAISS's parameters; of what it leaves in the folder, ``"task": "memory"`` with ``"kind"`` and ``"queries"``
-measures the memory, and ``"task": "latency"`` with ``"kinds"``, ``"queries"`` and ``"calls"`` the time.
+``{"task": "build", "items": 10000, "noise": 1, "folder": "work"}`` makes indexes and chooses FAISS's parameters.  Of
+what it leaves in the folder, ``"task": "memory"`` with ``"kind"`` and ``"queries"`` measures the memory, and ``"task":
+"latency"`` with ``"kinds"``, ``"queries"`` and ``"calls"`` the time.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ AWAY = 0.25  # of a query from the item it is near
 LOOSE, TIGHT = 1.0, 0.5
 WORDS = (
     "unit vectors in clusters of about 500, the variance of dimension i falling as 1/i; noise is how far items lie "
-    "from their cluster's centre, in units of how far centres lie from each other. What an approximate search costs depends "
-    "on it more than on anything else: tight clusters (0.5) are found by k-means as they were made, which flatters "
-    "inverted lists; loose ones (1.0) overlap. Isotropic vectors, left out, have no near neighbours at all to find. "
+    "from their cluster's centre, in units of how far centres lie from each other. What an approximate search costs "
+    "depends on it more than on anything else: tight clusters (0.5) are found by k-means as they were made, which "
+    "flatters inverted lists; loose ones (1.0) overlap. Isotropic vectors, left out, have no near neighbours. "
     "Measure your own vectors before you believe either"
 )
 
