@@ -16,6 +16,7 @@ from pipelines.calibration_cli import app as calibration
 from pipelines.data_cli import app as data
 from pipelines.drift.cli import EPILOG as DRIFT_EPILOG
 from pipelines.drift.cli import drift
+from pipelines.embed.cli import app as embed
 from pipelines.interrupt import resumable
 from pipelines.model_server import ServerStartError
 from pipelines.options import DataOption, ExplicitOption, Part, RunOption
@@ -42,6 +43,7 @@ app.add_typer(release, name="release")
 app.add_typer(retrieval)
 app.add_typer(web_page)
 app.add_typer(calibration)
+app.add_typer(embed)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
