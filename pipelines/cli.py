@@ -11,6 +11,7 @@ import pydantic
 import typer
 
 from intentrec_tf.schema import SchemaError
+from pipelines.abtest.cli import app as abtest
 from pipelines.benchmark.cli import app as benchmark
 from pipelines.calibration_cli import app as calibration
 from pipelines.data_cli import app as data
@@ -44,6 +45,7 @@ app.add_typer(retrieval)
 app.add_typer(web_page)
 app.add_typer(calibration)
 app.add_typer(embed)
+app.add_typer(abtest)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
