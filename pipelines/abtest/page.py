@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.abtest.statistics import METRICS
-from pipelines.abtest.words import SIMULATION, interval, percent_change, plain_number, signed, verdicts
+from pipelines.abtest.words import SIMULATION, interval, luck, percent_change, plain_number, signed, verdicts
 from pipelines.look.words import literal, number, percent
 from pipelines.markdown import markdown
 
@@ -56,7 +56,8 @@ def _row(name: str, one: dict[str, Any]) -> list[str]:
         signed(one["difference"]),
         interval(one["interval"]),
         percent_change(one["relative"]),
-        *("-" if one[key] is None else f"{one[key]:.3g}" for key in ("p", "adjusted_p")),
+        luck(one["p"]),
+        luck(one["adjusted_p"]),
     ]
 
 
@@ -96,7 +97,7 @@ def _setting(record: dict[str, Any]) -> str:
         f"{record['page']} titles from the signature `{record['signature']}`.",
         *(
             f"{side}: {literal(one['title'])}, export {literal(one['name'])}, training data fingerprint "
-            f"`{one['fingerprint'][:12]}`, weights of commit `{one['commit']}`."
+            f"`{one['fingerprint'][:12]}`, exported at commit `{one['commit']}`."
             for side, one in zip("AB", record["models"], strict=True)
         ),
         "A person reads a page from the top, opens what fits the hidden intent of the visit, plays, saves or goes on, "

@@ -16,6 +16,7 @@ from pipelines.look.bars import HEAD_INCHES, SIZE, WIDTH, headline, legend, perc
 ROW = 0.42
 SMOOTH = 7
 NAME = "simulation"
+BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # a number over the line of no difference
 
 
 @style()
@@ -31,9 +32,8 @@ def effects_figure(record: dict[str, Any]) -> Figure:
         colour = (OURS if middle > 0 else PAPER) if one["adjusted_p"] < ALPHA else QUIET
         axis.plot([low, high], [row, row], color=colour, linewidth=4, solid_capstyle="butt")
         axis.plot([middle], [row], "o", color=colour, markersize=8, markeredgecolor="white")
-        axis.annotate(
-            percent_change(middle), (middle, row), (0, 8), textcoords="offset points", ha="center", fontsize=SIZE - 1
-        )
+        words, place = percent_change(middle), (middle, row)
+        axis.annotate(words, place, (0, 8), textcoords="offset points", ha="center", fontsize=SIZE - 1, bbox=BEHIND)
     axis.set_yticks(range(len(shown)), [METRICS[name] for name in shown], fontsize=SIZE)
     axis.set_ylim(len(shown) - 0.4, -0.7)
     axis.margins(x=0.08)

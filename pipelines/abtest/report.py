@@ -14,7 +14,7 @@ from pipelines.abtest.page import page
 from pipelines.abtest.pictures import daily_figure, effects_figure
 from pipelines.abtest.service import Service
 from pipelines.abtest.statistics import METRICS
-from pipelines.abtest.words import interval, percent_change, plain_number, signed
+from pipelines.abtest.words import interval, luck, percent_change, plain_number, signed
 from pipelines.config import RunConfig
 from pipelines.drawing import save
 from pipelines.environment import provenance
@@ -103,11 +103,10 @@ def table(record: dict[str, Any]) -> Table:
     found = Table(title=f"{record['models'][0]['title']} (A), {record['models'][1]['title']} (B): simulated people")
     found.add_column("metric")
     for name in ("A", "B", "B - A", "95% interval", "relative", "p (Holm)"):
-        found.add_column(name, justify="right")
+        found.add_column(name, justify="right", no_wrap=True)
     for name, one in record["metrics"].items():
         cells = [plain_number(one["a"]), plain_number(one["b"]), signed(one["difference"]), interval(one["interval"])]
-        luck = "-" if one["adjusted_p"] is None else f"{one['adjusted_p']:.3g}"
-        found.add_row(METRICS[name], *cells, percent_change(one["relative"]), luck)
+        found.add_row(METRICS[name], *cells, percent_change(one["relative"]), luck(one["adjusted_p"]))
     return found
 
 

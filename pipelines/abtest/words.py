@@ -36,7 +36,7 @@ def verdicts(record: dict[str, Any]) -> list[str]:
             side = "higher" if one["difference"] > 0 else "lower"
             lines.append(
                 f"B is {side} in {METRICS[name]}: {signed(one['difference'])}, {percent_change(one['relative'])} "
-                f"(p {one['adjusted_p']:.3g} after Holm)."
+                f"(p {luck(one['adjusted_p'])} after Holm)."
             )
     if not lines:
         lines.append(f"No metric differs between A and B at {ALPHA:.0%} after Holm's correction for {len(metrics)}.")
@@ -44,11 +44,18 @@ def verdicts(record: dict[str, Any]) -> list[str]:
     if shared and shared["share"] is not None:
         lines.append(
             f"On shared pages {percent(shared['share'])} of the users with a preference open more titles of B "
-            f"(95% interval {percent(shared['interval'][0])} to {percent(shared['interval'][1])}, p {shared['p']:.3g})."
+            f"(95% interval {percent(shared['interval'][0])} to {percent(shared['interval'][1])}, p {luck(shared['p'])})."
         )
     return lines
 
 
 def percent_change(value: float | None) -> str:
     """``+1.2%``."""
-    return NOTHING if value is None else f"{value:+.1%}"
+    return NOTHING if value is None else f"{value:+.1%}".replace("-0.0%", "0.0%").replace("+0.0%", "0.0%")
+
+
+def luck(p: float | None) -> str:
+    """A p-value; what rounds to nothing says so."""
+    if p is None:
+        return NOTHING
+    return "<.0001" if p < 0.0001 else f"{p:.3g}"
