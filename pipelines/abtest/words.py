@@ -42,9 +42,10 @@ def verdicts(record: dict[str, Any]) -> list[str]:
         lines.append(f"No metric differs between A and B at {ALPHA:.0%} after Holm's correction for {len(metrics)}.")
     shared = record.get("interleaving")
     if shared and shared["share"] is not None:
+        low, high = (percent(end) for end in shared["interval"])
         lines.append(
             f"On shared pages {percent(shared['share'])} of the users with a preference open more titles of B "
-            f"(95% interval {percent(shared['interval'][0])} to {percent(shared['interval'][1])}, p {luck(shared['p'])})."
+            f"(95% interval {low} to {high}, p {luck(shared['p'])})."
         )
     return lines
 

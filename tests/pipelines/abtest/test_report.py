@@ -14,6 +14,7 @@ from pipelines.abtest.exported_policy import ExportedPolicy
 from pipelines.abtest.pictures import daily_figure, effects_figure
 from pipelines.abtest.service import Question, Service
 from pipelines.abtest.visit import Event
+from pipelines.abtest.words import percent_change, verdicts
 from pipelines.config import RunConfig
 from pipelines.datasets.simulation.config import SimulationConfig
 from pipelines.main import main
@@ -119,3 +120,16 @@ def test_the_command_writes_a_page_that_says_it_is_a_simulation(
 def test_a_folder_without_an_export_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["abtest", str(tmp_path), str(tmp_path), "--users", "2", "--days", "1"]) == 2
     assert "is no exported version" in capsys.readouterr().err
+
+
+def test_words_say_who_is_ahead() -> None:
+    quiet = {"adjusted_p": 0.3, "difference": 0.1, "relative": 0.1}
+    ahead = {"adjusted_p": 1e-6, "difference": 0.02, "relative": 0.031}
+    shared = {"share": 0.6, "interval": [0.55, 0.65], "p": 0.01}
+    lines = verdicts({"metrics": {"watch": quiet, "click": ahead}, "interleaving": shared})
+    assert lines[0] == "B is higher in clicks a page: +0.0200, +3.1% (p <.0001 after Holm)."
+    assert "60.0% of the users" in lines[1]
+    behind = {**ahead, "difference": -0.02, "relative": -0.031}
+    assert verdicts({"metrics": {"click": behind}})[0].startswith("B is lower in clicks a page: -0.0200, -3.1%")
+    assert verdicts({"metrics": {"watch": quiet}})[0].startswith("No metric differs")
+    assert percent_change(-0.0001) == percent_change(0.0001) == "0.0%"
