@@ -10,9 +10,11 @@ import pydantic
 import typer
 
 from intentrec_tf.schema import SchemaError
+from pipelines.abtest.cli import app as abtest
 from pipelines.benchmark.cli import app as benchmark
 from pipelines.calibration_cli import app as calibration
 from pipelines.data_cli import app as data
+from pipelines.embed.cli import app as embed
 from pipelines.model_cli import app as models
 from pipelines.model_server import ServerStartError
 from pipelines.release_cli import app as release
@@ -34,7 +36,7 @@ app = typer.Typer(
 DATA, MODELS, SERVING, RESEARCH = "Data", "Models", "Serving", "Research"
 for panel, commands in (
     *((DATA, data), (MODELS, models), (MODELS, retrieval), (MODELS, calibration)),
-    *((SERVING, servers), (SERVING, web_page)),
+    *((MODELS, embed), (SERVING, servers), (SERVING, web_page), (RESEARCH, abtest)),
 ):
     for command in commands.registered_commands:
         command.rich_help_panel = panel

@@ -60,20 +60,26 @@ def recover_directory(target: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def atomic_text(path: Path, text: str) -> None:
-    """Write ``text`` (UTF-8) to ``path`` by way of a temporary file and a rename."""
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path`` that becomes ``path`` when the block ends without an error, else goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(handle)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        yield Path(name)
+        _flush(Path(name))
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def atomic_text(path: Path, text: str) -> None:
+    """Write ``text`` (UTF-8) to ``path`` by way of a temporary file and a rename."""
+    with atomic_file(path) as work, work.open("w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _remove_leftovers(target: Path) -> None:

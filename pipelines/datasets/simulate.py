@@ -53,14 +53,14 @@ def simulate(config: SimulationConfig, schema: Schema) -> RawData:
             interests["user_id"].append(user)
             interests["interest"].append(topic)
             interests["timestamp"].append(START + first * DAY)
-        rows += [(user, row) for row in _live(person, user, catalogue, first, config, rng)]
+        rows += [(user, row) for row in live(person, user, catalogue, first, config, rng)]
     rows.sort(key=lambda pair: pair[1][0].timestamp)
     if not rows:
         raise DataError("simulation: nobody did anything in so few days; choose more users or days.")
     return _frames(rows, interests, catalogue, config, schema)
 
 
-def _live(
+def live(
     person: Person, user: str, catalogue: Catalogue, first: int, config: SimulationConfig, rng: random.Random
 ) -> list[_Row]:
     """Every event of one person from day ``first`` on."""

@@ -34,6 +34,18 @@ def parse_dates(values: pd.Series) -> np.ndarray:
     return np.where(np.isnat(nanoseconds), np.nan, seconds)
 
 
+def to_seconds(text: str) -> int | None:
+    """Unix seconds of an ISO 8601 text (no zone means UTC) or of a whole number of 5 digits or more; None if neither.
+
+    A number of four digits is a year.
+    """
+    text = text.strip()
+    if len(text) > 4 and text.isascii() and text.isdecimal() and int(text) < 2**63:
+        return int(text)
+    seconds = parse_dates(pd.Series([text]))[0]
+    return None if np.isnan(seconds) else int(seconds)
+
+
 def take_timestamps(rows: Rows, field: str, unit: str, now: Callable[[], float] = time.time) -> np.ndarray:
     """Drop the rows without a usable timestamp and return the others' as int64 unix seconds.
 

@@ -1,0 +1,1 @@
+"""Two exported models before simulated people who respond to what they are shown."""
