@@ -37,7 +37,7 @@ class Replicas:
         xla: whether the step is compiled.
 
     Raises:
-        DataError: TF_CONFIG is missing or wrong, or the batch cannot be divided among the replicas.
+        DataError: TF_CONFIG is missing, wrong or out of place, or the batch cannot be divided among the replicas.
     """
 
     def __init__(self, training: TrainingConfig, say: Callable[[str], None]) -> None:
@@ -47,6 +47,11 @@ class Replicas:
         if training.strategy == "none":
             return
         if training.strategy == "mirrored":
+            if "TF_CONFIG" in os.environ:
+                raise DataError(
+                    "TF_CONFIG: is set, but training.strategy mirrored trains in one process; unset it, or choose "
+                    "training.strategy=multi_worker."
+                )
             devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
             self._strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
         else:

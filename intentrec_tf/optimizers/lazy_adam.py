@@ -69,7 +69,10 @@ class LazyAdam(tf.keras.optimizers.Adam):
         square = self.beta_2 * tf.gather(second, rows) + (1 - self.beta_2) * tf.square(values)
         moved = tf.gather(variable, rows) - rate * mean / (tf.sqrt(square) + self.epsilon)
         for table, new in ((first, mean), (second, square), (variable, moved)):
-            table.scatter_nd_update(rows[:, None], new)
+            if tf.distribute.has_strategy():  # mirrored variables know this form alone
+                table.scatter_update(tf.IndexedSlices(new, rows))
+            else:
+                table.scatter_nd_update(rows[:, None], new)
 
     def get_config(self):
         return {**super().get_config(), "large": self.large}
