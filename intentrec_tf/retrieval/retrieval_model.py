@@ -28,8 +28,8 @@ class RetrievalModel(tf.keras.Model):
 
     The loss is the softmax over the items of all positives of the batch, for each positive with the one query that it
     belongs to (:class:`SlotChoice`; ``conditional``: its topic's), with logQ correction and without accidental hits:
-    a user's other positives are no negatives.  Of several replicas each has the items of its own part of the batch only, so
-    there are fewer negatives than on one device; loss and metrics differ accordingly.
+    a user's other positives are no negatives.  Of several replicas each has the items of its own part of the batch,
+    so there are fewer negatives than on one device, and the loss is another one.
 
     Args:
         spec: what the data set is.
