@@ -43,3 +43,10 @@ def replica_draw(draw: tf.Tensor) -> tf.Tensor:
     if replica_count() == 1:
         return draw
     return draw + SPREAD * tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int32)
+
+
+def beside(variable: tf.Variable, other: tf.Variable) -> tf.Variable:
+    """The copy of a mirrored variable on the device where ``other`` is, to be read and written by rows; a variable that
+    is not mirrored itself.  (Reading rows of a mirrored variable reads, and later copies, the whole of it.)"""
+    copies = tf.distribute.get_strategy().experimental_local_results(variable)
+    return next((copy for copy in copies if copy.device == other.device), variable)

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from intentrec_tf.optimizers.sparse_gradients import sum_rows
-from intentrec_tf.replicas import replica_count
+from intentrec_tf.replicas import beside, replica_count
 
 LARGE = 65_536
 
@@ -64,15 +64,12 @@ class LazyAdam(tf.keras.optimizers.Adam):
         correction = tf.sqrt(1 - tf.pow(self.beta_2, step)) / (1 - tf.pow(self.beta_1, step))
         rate = tf.cast(self.learning_rate, variable.dtype) * correction
         index = self._index_dict[self._var_key(variable)]
-        first, second = self._momentums[index], self._velocities[index]
+        first, second = (beside(table, variable) for table in (self._momentums[index], self._velocities[index]))
         mean = self.beta_1 * tf.gather(first, rows) + (1 - self.beta_1) * values
         square = self.beta_2 * tf.gather(second, rows) + (1 - self.beta_2) * tf.square(values)
         moved = tf.gather(variable, rows) - rate * mean / (tf.sqrt(square) + self.epsilon)
         for table, new in ((first, mean), (second, square), (variable, moved)):
-            if tf.distribute.has_strategy():  # mirrored variables know this form alone
-                table.scatter_update(tf.IndexedSlices(new, rows))
-            else:
-                table.scatter_nd_update(rows[:, None], new)
+            table.scatter_nd_update(rows[:, None], new)
 
     def get_config(self):
         return {**super().get_config(), "large": self.large}
