@@ -1,4 +1,22 @@
-"""Which devices and processes train a model together (``training.strategy``)."""
+"""Which devices and processes train a model together (``training.strategy``).
+
+All replicas take a step together, so a run ends where one device with the same batch would, but for rounding.  All
+workers need the same prepared data and the same run folder, on a shared disk.  Each worker reads the records and lays
+out every batch itself, and trains on its part alone: this keeps the batches those of one device.
+
+Dropout and sampled negatives are drawn by each replica for itself, and a retrieval model takes its negatives from a
+replica's part of the batch; with these the loss is that of one device in expectation, or with fewer negatives.
+
+``ParameterServerStrategy`` is left out.  Its workers change the weights whenever they are done, so a run would neither
+repeat nor end where one device ends, an epoch's validation would score weights that change meanwhile, and a resumed run
+would not go on where it was: all of which is promised, and tested, here.
+
+Every replica holds every table three times (itself and Adam's two moments), and mirroring does not divide it: 1,000,000
+rows of 64 numbers took 0.8 GB on one device, at 37 ms a step, but 2.0 GB and 1.1 s on two logical CPU devices of one
+machine, because their step reads large mirrored tables as a whole.  So train with tables of more than ``LazyAdam``'s
+65,536 rows on one device, and where they do not fit, make them smaller: ``min_interactions`` in the preparation, or a
+smaller ``dim``.
+"""
 
 from __future__ import annotations
 
