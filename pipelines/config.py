@@ -34,7 +34,9 @@ class TrainingConfig(BaseModel):
         validation_targets: size of the random validation subset during training (all if null).
         clip_norm: global gradient norm.
         seed: of initial weights, order and dropout.
-        xla: compile the step.
+        xla: compile the step; off where several replicas train.
+        strategy: ``none`` (one device), ``mirrored`` (all GPUs of this machine, or its logical CPU devices) or
+            ``multi_worker`` (the processes that TF_CONFIG names); ``rows_per_batch`` is the batch of all together.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,6 +55,7 @@ class TrainingConfig(BaseModel):
     clip_norm: float = Field(5.0, gt=0)
     seed: int = 0
     xla: bool = True
+    strategy: Literal["none", "mirrored", "multi_worker"] = "none"
 
 
 class RankingRunConfig(RankingConfig):

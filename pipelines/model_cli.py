@@ -38,6 +38,7 @@ def train(
 
     prepared = PreparedData(data)
     chosen = RunConfig.read(config, _assignments(set_ or []))
+    from pipelines.replicas import keeps_run
     from pipelines.report import plot_history
     from pipelines.run_folder import RunFolder
     from pipelines.train import train as run_train
@@ -45,6 +46,8 @@ def train(
     folder = RunFolder(run)
     with resumable("after the last finished epoch"):
         run_train(prepared, chosen, folder, typer.echo)
+    if not keeps_run(chosen.training):
+        return
     picture = run / "curves.png"
     plot_history(folder.history, picture)
     typer.echo(f"learning curves: {picture}")

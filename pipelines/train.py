@@ -15,6 +15,7 @@ from pipelines.input_fn import evaluation_batches, training_batches
 from pipelines.prepared import PreparedData
 from pipelines.progress_bar import BatchProgress
 from pipelines.ranking_run import RankingSources, parts_of
+from pipelines.replicas import Replicas
 from pipelines.retrieval_input import retrieval_batches, with_topics
 from pipelines.run_folder import Model, RunFolder, build
 from pipelines.split import VALIDATION
@@ -43,23 +44,39 @@ def train(
     Raises:
         DataError: ``run`` holds another run, or the data have no validation events.
     """
+    replicas = Replicas(config.training, say)
+    with replicas.own_folder(run) as own:
+        return _train(prepared, config, run, own, replicas, say if replicas.is_chief else lambda _: None, callbacks)
+
+
+def _train(
+    prepared: PreparedData,
+    config: RunConfig,
+    run: RunFolder,
+    own: RunFolder,
+    replicas: Replicas,
+    say: Callable[[str], None],
+    callbacks: Sequence[tf.keras.callbacks.Callback],
+) -> Model:
+    """:func:`train`; everything but the backup goes into ``own``, which is ``run`` unless another worker keeps it."""
     training = config.training
     tf.keras.utils.set_random_seed(training.seed)
     parts = parts_of(prepared, config.ranking) if config.ranking is not None else None
     try:
-        model = build(prepared.spec, config)
+        with replicas.scope():
+            model = build(prepared.spec, config)
     except ValueError as error:  # a configuration that does not fit itself or the schema
         raise DataError(f"the model cannot be built: {str(error).splitlines()[0]}; change the configuration.") from None
-    run.begin(prepared, config, parts)
-    if _finished(run, config):
+    if replicas.is_chief:
+        run.begin(prepared, config, parts)
+    if _finished(own, config):
         say(f"{run.folder}: already trained; nothing to do.")
-        run.load_weights(model)
-        return model
+        return _with_best_weights(own, model, prepared, config, replicas)
     done = run.backed_up_epochs()
-    past = read_history(run.history)[:done]  # what came after the backup runs again
+    past = read_history(own.history)[:done]  # what came after the backup runs again
     if done:
         say(f"{run.folder}: resuming after epoch {done}")
-    batches, held_out = _batches(prepared, config, model, run)
+    batches, held_out = _batches(prepared, config, model, own)
     held_out = held_out.cache()
     steps = sum(1 for _ in batches)
     for count, part in ((steps, "training"), (sum(1 for _ in held_out), "validation")):
@@ -74,32 +91,44 @@ def train(
             f"only {steps * training.epochs:,} steps in all, which may be too few to learn much; "
             "raise training.epochs or lower training.rows_per_batch"
         )
-    model.compile(optimizer=optimizer_of(training, steps), jit_compile=training.xla)
-    if training.xla:
+    with replicas.scope():
+        model.compile(optimizer=optimizer_of(training, steps), jit_compile=replicas.xla)
+    if replicas.xla:
         say("compiling; the first epoch takes longer")
     step = ranking_step(model, held_out)
     bar = BatchProgress(steps)
     ours = [
         FiniteLoss(),
-        RankingValidation(lambda: validation_metrics(step, held_out), training.validate_every, past),
-        ResumableEarlyStopping(run.weights, training.patience, config.monitor, past),
-        tf.keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False, profile_batch=0),
-        EpochLog(run.history, training.epochs, say),
+        RankingValidation(lambda: replicas.agreed(validation_metrics(step, held_out)), training.validate_every, past),
+        ResumableEarlyStopping(own.weights, training.patience, config.monitor, past),
+        tf.keras.callbacks.TensorBoard(str(own.tensorboard), write_graph=False, profile_batch=0),
+        EpochLog(own.history, training.epochs, say),
         bar,
         *callbacks,
         tf.keras.callbacks.BackupAndRestore(str(run.backup)),
     ]
     # Another order packs into a row more or less; Keras would end the fit where an epoch runs out of batches.
     # A resumed run skips what it has had, so that it ends bit for bit where it would have without the interruption.
-    endless = batches.repeat().skip(done * steps)
+    endless = replicas.parts_of(batches.repeat().skip(done * steps))
     try:
-        model.fit(endless, steps_per_epoch=steps, epochs=training.epochs, callbacks=ours, verbose=0)
+        with replicas.together():
+            model.fit(endless, steps_per_epoch=steps, epochs=training.epochs, callbacks=ours, verbose=0)
     finally:
         bar.stop()
-    run.load_weights(model)
-    best = max(read_history(run.history), key=lambda record: record[config.monitor])
+    model = _with_best_weights(own, model, prepared, config, replicas)
+    best = max(read_history(own.history), key=lambda record: record[config.monitor])
     metric = config.monitor.removeprefix("val_").upper()
     say(f"best epoch {best['epoch']}: validation {metric} {best[config.monitor]:.4f}; weights in {run.weights}")
+    return model
+
+
+def _with_best_weights(
+    run: RunFolder, model: Model, prepared: PreparedData, config: RunConfig, replicas: Replicas
+) -> Model:
+    """The model, or one for a single device if replicas share it."""
+    if replicas.distributed:
+        model = build(prepared.spec, config)
+    run.load_weights(model)
     return model
 
 

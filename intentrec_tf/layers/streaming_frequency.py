@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from intentrec_tf.replicas import PER_REPLICA, sum_over_replicas
 from intentrec_tf.vocabulary import FIRST
 
 
@@ -21,7 +22,7 @@ class StreamingFrequency(tf.keras.layers.Layer):
         first_interval: steps between two batches that an item has before it was ever seen; null takes V.
 
     Call argument: ``rows`` int32 [n], what the batch holds; padding and OOV count for nothing.  In training
-    the call first takes them into account.
+    the call first takes them into account, with what other replicas hold of the batch.
     Returns: float32 [n], the estimate for each, positive.
 
     Source: Yi et al. 2019, Algorithm 2; the number of times is ours: an item that comes several times in every batch
@@ -36,8 +37,10 @@ class StreamingFrequency(tf.keras.layers.Layer):
 
     def build(self, input_shape):
         first = float(self.first_interval or self.vocabulary_size)
-        kept = {"shape": (self.vocabulary_size,), "trainable": False, "experimental_autocast": False}
-        self.step = self.add_weight(name="step", shape=(), dtype="int32", initializer="zeros", trainable=False)
+        kept = {"shape": (self.vocabulary_size,), "trainable": False, "experimental_autocast": False, **PER_REPLICA}
+        self.step = self.add_weight(
+            name="step", shape=(), dtype="int32", initializer="zeros", trainable=False, **PER_REPLICA
+        )
         self.seen = self.add_weight(name="seen", dtype="int32", initializer="zeros", **kept)  # last step with it
         self.batches = self.add_weight(name="batches", dtype="float32", initializer="zeros", **kept)
         start = tf.keras.initializers.Constant(first)
@@ -53,6 +56,7 @@ class StreamingFrequency(tf.keras.layers.Layer):
     def _observe(self, rows: tf.Tensor) -> None:
         step = self.step.assign_add(1)
         counts = tf.math.unsorted_segment_sum(tf.cast(rows >= FIRST, tf.float32), rows, self.vocabulary_size)
+        counts = sum_over_replicas(counts)
         here, before = counts > 0, self.batches
         gap = tf.cast(step - self.seen, tf.float32)
         gaps = tf.where(before > 0, tf.maximum(self.rate, 1 / (before + 1)), 0.0)  # the first time there is no gap

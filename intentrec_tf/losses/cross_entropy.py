@@ -2,11 +2,16 @@
 
 import tensorflow as tf
 
+from intentrec_tf.replicas import sum_over_replicas
+
 
 def weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """``sum(w * x) / sum(w)``, 0 where all weights are 0; positions of weight 0 may even hold NaN or inf."""
+    """``sum(w * x) / sum(w)``, 0 where all weights are 0; positions of weight 0 may even hold NaN or inf.
+
+    Of several replicas each returns its part: the divisor is the weight of all, so the parts add up to the mean.
+    """
     kept = tf.where(weights > 0, values, tf.zeros_like(values))
-    return tf.math.divide_no_nan(tf.reduce_sum(weights * kept), tf.reduce_sum(weights))
+    return tf.math.divide_no_nan(tf.reduce_sum(weights * kept), sum_over_replicas(tf.reduce_sum(weights)))
 
 
 def weighted_cross_entropy(logits: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from intentrec_tf.masking import NEVER
+from intentrec_tf.replicas import sum_over_replicas
 
 CHUNK = 512
 
@@ -35,14 +36,15 @@ def linear_cross_entropy(
         chunk: positions at a time; memory is ``2 * chunk * V`` floats and the vectors' gradient.
 
     Returns:
-        Scalar float32, 0 where there is no position with a weight.
+        Scalar float32, 0 where there is no position with a weight; of several replicas each its part, as
+        :func:`weighted_cross_entropy` does.
     """
     dim = query.shape[-1]
     query = tf.reshape(tf.cast(query, tf.float32), [-1, dim])
     targets, weights = tf.reshape(targets, [-1]), tf.reshape(tf.cast(weights, tf.float32), [-1])
     labelled = (targets >= 0) & (weights > 0)
     weights = tf.where(labelled, weights, 0.0)
-    shares = tf.math.divide_no_nan(weights, tf.reduce_sum(weights))
+    shares = tf.math.divide_no_nan(weights, sum_over_replicas(tf.reduce_sum(weights)))
     order = tf.argsort(tf.cast(labelled, tf.int32), direction="DESCENDING", stable=True)
     places = -tf.shape(order)[0] % chunk
     order = tf.pad(order, [[0, places]])

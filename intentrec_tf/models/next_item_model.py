@@ -19,6 +19,7 @@ from intentrec_tf.metrics.ranking import ScoreChunk
 from intentrec_tf.models.candidates import candidate_log_softmax
 from intentrec_tf.models.config import ModelConfig
 from intentrec_tf.models.repeats import repeat_mixture, repeat_outputs, repeats
+from intentrec_tf.replicas import mean_of_parts
 from intentrec_tf.vocabulary import FIRST
 
 AT_ONCE = 65_536
@@ -297,7 +298,7 @@ class NextItemModel(tf.keras.Model):
 
     def _record(self, parts: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         for name, value in parts.items():
-            self._means[name].update_state(value)
+            self._means[name].update_state(mean_of_parts(value))
         return {name: self._means[name].result() for name in parts}
 
     @property

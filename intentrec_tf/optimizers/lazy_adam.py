@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from intentrec_tf.optimizers.sparse_gradients import sum_rows
+from intentrec_tf.replicas import beside, replica_count
 
 LARGE = 65_536
 
@@ -36,10 +37,18 @@ class LazyAdam(tf.keras.optimizers.Adam):
     def apply_gradients(self, grads_and_vars, *args, **kwargs):
         return super().apply_gradients([(self._compact(g, v), v) for g, v in grads_and_vars], *args, **kwargs)
 
+    def aggregate_gradients(self, grads_and_vars):
+        added = super().aggregate_gradients(grads_and_vars)
+        if replica_count() == 1:
+            return added
+        return [(sum_rows(g) if isinstance(g, tf.IndexedSlices) else g, v) for g, v in added]
+
     def _compact(self, gradient: Any, variable: tf.Variable) -> Any:
         if not isinstance(gradient, tf.IndexedSlices):
             return gradient
-        return sum_rows(gradient) if variable.shape[0] > self.large else tf.convert_to_tensor(gradient)
+        if variable.shape[0] <= self.large:
+            return tf.convert_to_tensor(gradient)
+        return sum_rows(gradient) if replica_count() == 1 else gradient  # replicas' rows are put together first
 
     def _deduplicate_sparse_grad(self, grads):
         return grads  # each row is there once already
@@ -55,7 +64,7 @@ class LazyAdam(tf.keras.optimizers.Adam):
         correction = tf.sqrt(1 - tf.pow(self.beta_2, step)) / (1 - tf.pow(self.beta_1, step))
         rate = tf.cast(self.learning_rate, variable.dtype) * correction
         index = self._index_dict[self._var_key(variable)]
-        first, second = self._momentums[index], self._velocities[index]
+        first, second = (beside(table, variable) for table in (self._momentums[index], self._velocities[index]))
         mean = self.beta_1 * tf.gather(first, rows) + (1 - self.beta_1) * values
         square = self.beta_2 * tf.gather(second, rows) + (1 - self.beta_2) * tf.square(values)
         moved = tf.gather(variable, rows) - rate * mean / (tf.sqrt(square) + self.epsilon)

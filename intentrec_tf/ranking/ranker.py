@@ -12,6 +12,7 @@ from intentrec_tf.losses import sampled_listwise_loss
 from intentrec_tf.models.config import ModelConfig
 from intentrec_tf.models.next_item_model import NextItemModel
 from intentrec_tf.ranking.config import RankingConfig
+from intentrec_tf.replicas import mean_of_parts
 
 
 class Ranker(tf.keras.Model):
@@ -73,7 +74,7 @@ class Ranker(tf.keras.Model):
         return sampled_listwise_loss(scores, targets["log_expected"], targets["weight"])
 
     def _record(self, loss: tf.Tensor) -> dict[str, tf.Tensor]:
-        self._means["loss"].update_state(loss)
+        self._means["loss"].update_state(mean_of_parts(loss))
         return {"loss": self._means["loss"].result()}
 
     @property

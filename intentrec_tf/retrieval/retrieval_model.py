@@ -13,6 +13,7 @@ from intentrec_tf.layers import ItemTower, SlotChoice, StreamingFrequency
 from intentrec_tf.masking import NEVER
 from intentrec_tf.metrics.ranking import ScoreChunk
 from intentrec_tf.models.parts import item_embedding
+from intentrec_tf.replicas import mean_of_parts, sum_over_replicas
 from intentrec_tf.retrieval.config import RetrievalConfig
 from intentrec_tf.retrieval.user_tower import user_tower
 from intentrec_tf.vocabulary import FIRST
@@ -27,7 +28,8 @@ class RetrievalModel(tf.keras.Model):
 
     The loss is the softmax over the items of all positives of the batch, for each positive with the one query that it
     belongs to (:class:`SlotChoice`; ``conditional``: its topic's), with logQ correction and without accidental hits:
-    a user's other positives are no negatives.
+    a user's other positives are no negatives.  Of several replicas each has the items of its own part of the batch,
+    so there are fewer negatives than on one device, and the loss is another one.
 
     Args:
         spec: what the data set is.
@@ -116,10 +118,10 @@ class RetrievalModel(tf.keras.Model):
         scores = tfrs.layers.loss.RemoveAccidentalHits()(labels, scores, rows)
         allowed = (labels > 0) | ((owner[:, None] != owner[None, :]) & (rows >= FIRST)[None, :])
         losses = tf.nn.softmax_cross_entropy_with_logits(labels, tf.where(allowed, scores, NEVER))
-        return tf.reduce_sum(losses * weights) / tf.maximum(tf.reduce_sum(weights), 1e-9)
+        return tf.reduce_sum(losses * weights) / tf.maximum(sum_over_replicas(tf.reduce_sum(weights)), 1e-9)
 
     def _record(self, loss: tf.Tensor) -> dict[str, tf.Tensor]:
-        self._means["loss"].update_state(loss)
+        self._means["loss"].update_state(mean_of_parts(loss))
         return {"loss": self._means["loss"].result()}
 
     @property
