@@ -105,11 +105,15 @@ def _compare(found: Arrays, expected: Arrays, where: str) -> float:
     """
     if set(found) != set(expected):
         raise DataError(f"{where}: answers {sorted(found)} instead of {sorted(expected)}; export the model again.")
-    largest = 0.0
+    largest, places = 0.0, _places(found, expected)
     for name, wanted in expected.items():
         values = found[name].astype("S") if found[name].dtype == object else found[name]
         if values.shape != wanted.shape:
             raise DataError(f"{where}: {name} has shape {values.shape} instead of {wanted.shape}; export again.")
+        if places is not None and wanted.shape == places.shape:
+            values = np.take_along_axis(values, np.maximum(places, 0), axis=1)
+            if wanted.dtype.kind != "S":
+                values = np.where(places < 0, wanted, values)
         if wanted.dtype.kind == "S":
             share = float(np.mean(values != wanted)) if wanted.size else 0.0
             if share > TIES:
@@ -122,3 +126,18 @@ def _compare(found: Arrays, expected: Arrays, where: str) -> float:
             raise DataError(f"{where}: {name} differs by {difference:.2g} from what Keras answered; export again.")
         largest = max(largest, difference)
     return largest
+
+
+def _places(found: Arrays, expected: Arrays) -> np.ndarray | None:
+    """Where each expected item of a list is, int [batch, K], -1 if nowhere; None if there are no lists.
+
+    Rounding may swap neighbours, and where several lists are merged, shift all that follow.
+    """
+    wanted, names = expected.get("item_id"), found.get("item_id")
+    if wanted is None or names is None or wanted.ndim != 2 or names.shape != wanted.shape:
+        return None
+    rows = []
+    for own, others in zip(names.astype("S"), wanted, strict=True):
+        place = {name: number for number, name in reversed(list(enumerate(own)))}
+        rows.append([place.get(name, -1) for name in others])
+    return np.array(rows, np.int64).reshape(wanted.shape)
