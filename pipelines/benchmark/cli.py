@@ -164,6 +164,12 @@ def serve(
     limit: Annotated[float, typer.Option(help="Milliseconds for 99 of 100 answers at a sustained rate.")] = 50.0,
     seconds: Annotated[float, typer.Option(help="Of each constant rate.", min=0.1)] = 4.0,
     rounds: Annotated[int, typer.Option(help="Of single calls, ten of each kind in turn.", min=1)] = 20,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="local or tensorflow_model_server; default: the latter if TENSORFLOW_MODEL_SERVER or PATH names one."
+        ),
+    ] = None,
     json_file: JsonOption = None,
     picture: PictureOption = None,
 ) -> None:
@@ -173,10 +179,18 @@ def serve(
 
     from pipelines.benchmark.pictures import plot_serve
     from pipelines.benchmark.serve import benchmark_serve
+    from pipelines.genuine_server import NAME, VARIABLE, find_binary
     from pipelines.run_folder import RunFolder
+    from pipelines.validate import DataError
 
+    if server not in (None, "local", NAME):
+        raise DataError(f"--server: '{server}' is neither local nor {NAME}.")
+    binary = None if server == "local" else find_binary()
+    if server == NAME and binary is None:
+        raise DataError(f"--server: there is no {NAME} on PATH, so set {VARIABLE} to one, or measure the local server.")
+    typer.echo(f"server: {binary or 'local'}")
     with tempfile.TemporaryDirectory() as work:
-        record = benchmark_serve(RunFolder(run), Path(work), limit, seconds, rounds, typer.echo)
+        record = benchmark_serve(RunFolder(run), Path(work), limit, seconds, rounds, typer.echo, binary)
     rows = (
         (
             name,

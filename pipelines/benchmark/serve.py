@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipelines.config import RunConfig
 from pipelines.environment import provenance
 from pipelines.export import export
 from pipelines.export.warmup import Request, read_requests
+from pipelines.genuine_server import NAME, GenuineServer
 from pipelines.model_server import running_server
 from pipelines.prepared import PreparedData
 from pipelines.run_folder import RunFolder
@@ -32,7 +34,13 @@ _ORDER = ("intent", "item", "rank", "retrieve")
 
 
 def benchmark_serve(
-    run: RunFolder, work: Path, limit_ms: float, seconds: float, rounds: int, say: Callable[[str], None] = print
+    run: RunFolder,
+    work: Path,
+    limit_ms: float,
+    seconds: float,
+    rounds: int,
+    say: Callable[[str], None] = print,
+    binary: str | None = None,
 ) -> dict[str, Any]:
     """Export a run, serve it on this machine, and measure each signature.
 
@@ -43,6 +51,7 @@ def benchmark_serve(
         seconds: of each constant rate.
         rounds: of single calls, ten of each kind in turn.
         say: receives a line per measurement.
+        binary: the ``tensorflow_model_server`` to measure, None for the local server.
 
     Raises:
         DataError: the run is no such run.
@@ -62,7 +71,7 @@ def benchmark_serve(
     messages = {name: _message(requests[name, 1]) for name in names}
 
     rates = {}
-    with running_server(work / MODEL) as address:
+    with _server(work / MODEL, binary) as address:
         with grpc.insecure_channel(address) as channel:
             call = channel.unary_unary(METHOD, request_serializer=None, response_deserializer=None)
             calls |= {f"{name}, served": _remote(call, messages[name]) for name in names}
@@ -74,11 +83,28 @@ def benchmark_serve(
                 f"{alone['batch_p50_ms'][name]:.1f} ms"
             )
         rates["off"] = _under_load(address, messages, limit_ms, seconds, lambda line: say(f"batching off: {line}"))
-    with running_server(work / MODEL, "--enable-batching") as address:
+    with _server(work / MODEL, binary, batching=True) as address:
         rates["on"] = _under_load(address, messages, limit_ms, seconds, lambda line: say(f"batching on: {line}"))
     best = {name: max(found[name]["sustained_rps"] for found in rates.values()) for name in names}
-    record = {"benchmark": "serve", "server": "local", "limit_ms": limit_ms, **alone, "sustained_rps": best}
+    record = {
+        "benchmark": "serve",
+        "server": NAME if binary else "local",
+        "limit_ms": limit_ms,
+        **alone,
+        "sustained_rps": best,
+    }
     return {**record, "rates": rates, **_identity(prepared, config), **provenance()}
+
+
+@contextmanager
+def _server(base_path: Path, binary: str | None, batching: bool = False) -> Iterator[str]:
+    """A server of either kind; yields ``host:port``."""
+    if binary is None:
+        with running_server(base_path, *(["--enable-batching"] if batching else [])) as address:
+            yield address
+        return
+    with GenuineServer(binary, base_path, batching=batching) as server:
+        yield server.address
 
 
 def _under_load(

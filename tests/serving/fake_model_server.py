@@ -9,6 +9,18 @@ from pathlib import Path
 from serving.local.__main__ import main
 
 
+def write_binary(folder: Path) -> str:
+    """An executable `tensorflow_model_server` in a folder, that runs this module."""
+    path = folder / "tensorflow_model_server"
+    root = Path(__file__).resolve().parents[2]
+    path.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(root)!r})\n"
+        f"from tests.serving.fake_model_server import run\nsys.exit(run(sys.argv[1:]))\n"
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
 def run(argv: list[str]) -> int:
     """Translate the flags and serve."""
     parser = argparse.ArgumentParser(allow_abbrev=False)

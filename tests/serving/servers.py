@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.genuine_server import GenuineServer, find_binary
 from serving.local import LocalServer
-from tests.serving.genuine_server import GenuineServer, find_binary
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipelines.genuine_server import VARIABLE, GenuineServer, find_binary
+from pipelines.model_server import ServerStartError
+from pipelines.validate import DataError
 from serving.client import IntentRecClient
-from tests.serving.genuine_server import VARIABLE, GenuineServer, find_binary
+from tests.serving.fake_model_server import write_binary
 from tests.serving.requests_to_server import models_config, wait_for
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def _executable(path: Path, text: str) -> str:
@@ -25,11 +25,7 @@ def _executable(path: Path, text: str) -> str:
 
 @pytest.fixture
 def binary(tmp_path: Path) -> str:
-    return _executable(
-        tmp_path / "tensorflow_model_server",
-        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-        f"from tests.serving.fake_model_server import run\nsys.exit(run(sys.argv[1:]))\n",
-    )
+    return write_binary(tmp_path)
 
 
 def test_a_server_is_ready_when_it_is_entered_and_gone_when_it_is_left(
@@ -53,11 +49,11 @@ def test_a_server_is_ready_when_it_is_entered_and_gone_when_it_is_left(
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
     broken = _executable(tmp_path / "broken", "#!/bin/sh\necho 'no such flag' >&2\nexit 3\n")
-    with pytest.raises(RuntimeError, match="ended with 3; its log ends with:\nno such flag"):
+    with pytest.raises(ServerStartError, match="ended with 3; its log ends with:\nno such flag"):
         GenuineServer(broken, tmp_path).__enter__()
     silent = _executable(tmp_path / "silent", "#!/bin/sh\nexec sleep 60\n")
     server = GenuineServer(silent, tmp_path, timeout_s=0.2)
-    with pytest.raises(RuntimeError, match="is not ready"):
+    with pytest.raises(ServerStartError, match="is not ready"):
         server.__enter__()
     assert server.process is not None
     assert server.process.returncode is not None
@@ -73,5 +69,5 @@ def test_where_the_binary_is_looked_for(binary: str, tmp_path: Path, monkeypatch
     monkeypatch.setenv(VARIABLE, binary)
     assert find_binary() == binary
     monkeypatch.setenv(VARIABLE, str(tmp_path / "absent"))
-    with pytest.raises(FileNotFoundError, match="absent, which cannot be run, so correct or unset it"):
+    with pytest.raises(DataError, match="absent, which cannot be run, so correct or unset it"):
         find_binary()

@@ -13,16 +13,18 @@ from pipelines.benchmark.load import Load
 from pipelines.benchmark.pictures import plot_serve
 from pipelines.benchmark.serve import benchmark_serve
 from pipelines.config import RunConfig
+from pipelines.genuine_server import VARIABLE
+from pipelines.main import main
 from pipelines.prepared import PreparedData
 from pipelines.run_folder import RunFolder
 from pipelines.train import train
 from pipelines.validate import DataError
+from tests.serving.fake_model_server import write_binary
 
 SIGNATURES = {"intent", "item", "rank"}
 
 
-@pytest.fixture(scope="module")
-def record(trained: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def _measure(run: RunFolder, work: Path, binary: str | None = None) -> dict[str, Any]:
     """The benchmark with few calls, its rates not really offered."""
 
     def offered(address: str, request: bytes, start: float, limit: float, seconds: float) -> tuple[float, list[Load]]:
@@ -31,7 +33,12 @@ def record(trained: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> dict
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "sustained", offered)
-        return benchmark_serve(trained, tmp_path_factory.mktemp("serve"), 50.0, 0.1, 1, lambda line: None)
+        return benchmark_serve(run, work, 50.0, 0.1, 1, lambda line: None, binary)
+
+
+@pytest.fixture(scope="module")
+def record(trained: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return _measure(trained, tmp_path_factory.mktemp("serve"))
 
 
 def test_the_record_states_what_was_promised(record: dict[str, Any]) -> None:
@@ -45,6 +52,37 @@ def test_the_record_states_what_was_promised(record: dict[str, Any]) -> None:
     loads = record["rates"]["on"]["rank"]["loads"]
     assert [load["failed"] for load in loads] == [0, 10]
     assert (loads[0]["p99_ms"], loads[1]["p99_ms"]) == (10.0, None)
+
+
+def test_the_genuine_server_is_measured_by_its_binary(trained: RunFolder, tmp_path: Path) -> None:
+    record = _measure(trained, tmp_path, write_binary(tmp_path))
+    assert record["server"] == "tensorflow_model_server"
+    assert set(record["p50_ms"]) == SIGNATURES
+
+
+def test_the_command_chooses_the_server(
+    trained: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str | None] = []
+
+    def measured(*arguments: Any) -> dict[str, Any]:
+        asked.append(arguments[-1])
+        raise DataError("enough")
+
+    monkeypatch.setattr(module, "benchmark_serve", measured)
+    command = ["benchmark", "serve", "--run", str(trained.folder)]
+    binary = write_binary(tmp_path)
+    monkeypatch.setenv(VARIABLE, binary)
+    for words in ([], ["--server", "local"], ["--server", "tensorflow_model_server"]):
+        assert main([*command, *words]) == 2
+    assert asked == [binary, None, binary]
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.setenv("PATH", "")
+    capsys.readouterr()
+    assert main([*command, "--server", "tensorflow_model_server"]) == 2
+    assert "there is no tensorflow_model_server on PATH, so set TENSORFLOW_MODEL_SERVER" in capsys.readouterr().err
+    assert main([*command, "--server", "mine"]) == 2
+    assert "'mine' is neither local nor tensorflow_model_server" in capsys.readouterr().err
 
 
 def test_the_picture_can_be_drawn(record: dict[str, Any], tmp_path: Path) -> None:

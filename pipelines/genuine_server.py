@@ -1,4 +1,4 @@
-"""Run the genuine `tensorflow_model_server`."""
+"""The genuine ``tensorflow_model_server`` as a process of its own, for benchmarks and tests."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from types import TracebackType
 import grpc
 from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
 
+from pipelines.model_server import ServerStartError
+from pipelines.validate import DataError
+
+NAME = "tensorflow_model_server"
 VARIABLE = "TENSORFLOW_MODEL_SERVER"
 _MONITORING = 'prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }\n'
 
@@ -23,12 +27,12 @@ def find_binary() -> str | None:
     """The binary that the environment variable names, or the one on PATH.
 
     Raises:
-        FileNotFoundError: the variable names something that cannot be run.
+        DataError: the variable names something that cannot be run.
     """
     named = os.environ.get(VARIABLE)
-    found = shutil.which(named or "tensorflow_model_server")
+    found = shutil.which(named or NAME)
     if named and found is None:
-        raise FileNotFoundError(f"{VARIABLE} names {named}, which cannot be run, so correct or unset it.")
+        raise DataError(f"{VARIABLE} names {named}, which cannot be run, so correct or unset it.")
     return found
 
 
@@ -36,11 +40,15 @@ class GenuineServer:
     """A server process that ends with the block.
 
     Args:
-        binary: A `tensorflow_model_server`, or what takes its flags.
-        base_path: Directory of the versions of the model `intentrec`.
-        models_config: Instead, a ModelServerConfig in text format; its model must be `intentrec`.
-        batching: Read `batching_params.pbtxt` of each version.
-        timeout_s: Seconds until a version must be AVAILABLE.
+        binary: a ``tensorflow_model_server``, or what takes its flags.
+        base_path: folder of the versions of the model ``intentrec``.
+        models_config: instead, a ModelServerConfig in text format; its model must be ``intentrec``.
+        batching: read ``batching_params.pbtxt`` of each version.
+        timeout_s: seconds until a version must be AVAILABLE.
+
+    Attributes:
+        address, rest_address: ``host:port`` of gRPC and of REST.
+        process: the server's, None before it is entered.
     """
 
     def __init__(
@@ -80,7 +88,7 @@ class GenuineServer:
         """Start, and wait until a version is AVAILABLE and REST answers.
 
         Raises:
-            RuntimeError: the process ended or took too long; with the last lines of its log.
+            ServerStartError: the process ended or took too long; with the last lines of its log.
         """
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -106,7 +114,7 @@ class GenuineServer:
                     code = self.process.poll()
                     state = "is not ready" if code is None else f"ended with {code}"
                     last = "\n".join(self._log.read_text(errors="replace").splitlines()[-20:])
-                    raise RuntimeError(f"{self._command[0]} {state}; its log ends with:\n{last}")
+                    raise ServerStartError(f"{self._command[0]} {state}; its log ends with:\n{last}")
                 time.sleep(0.05)
 
     def _end(self) -> None:
