@@ -45,6 +45,8 @@ class CandidateTally:
         self._past: list[np.ndarray] = []
         self._ranks: dict[tuple[str, int], list[np.ndarray]] = {}
         self._full: list[np.ndarray] = []
+        self._events: list[np.ndarray] = []
+        self._shared: dict[int, list[float]] = {count: [] for count in self.counts}
         self._seen = {count: np.zeros(len(tail), bool) for count in self.counts}
         self._entropy = dict.fromkeys(self.counts, 0.0)
         self._explicit = np.zeros(2)
@@ -60,7 +62,8 @@ class CandidateTally:
             answer: ``rows`` and ``source`` int32 [batch, N], ``mass`` float32 [batch, K], ``slot`` int32 [batch] (the
                 implicit interest that scores the target highest); with a ranking model ``scores`` float32 [batch, N]
                 and ``full`` int32 [batch], the target's rank in the whole catalogue; with rankers ``rankers``, scores
-                of the same shape by name.
+                of the same shape by name; optional are ``event`` int64 [batch], the target's place in the log, and
+                ``sides``, rows of the lists that implicit interests and topics would make alone, int32 [batch, N] each.
         """
         rows = answer["rows"]
         hit = (rows == target[:, None]) & (target >= FIRST)[:, None]
@@ -74,6 +77,10 @@ class CandidateTally:
             for name, scores in {**systems, **answer.get("rankers", {})}.items():
                 ranks = candidate_rank(scores[:, :count], rows[:, :count], target).numpy()
                 self._ranks.setdefault((name, count), []).append(ranks)
+            if "sides" in answer:
+                self._shared[count] += _shared(*(side[:, :count] for side in answer["sides"]))
+        if "event" in answer:
+            self._events.append(answer["event"])
         if "full" in answer:
             self._full.append(answer["full"])
         real = target >= FIRST
@@ -86,6 +93,13 @@ class CandidateTally:
         self._seen[count][rows[rows >= FIRST]] = True
         if self._labels is not None:
             self._entropy[count] += float(_entropies(self._labels[rows]).sum())
+
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of every target, in the order of the log: its place in its list, int [n] from 1 on, 0 where it is not among
+        the longest count's, and whether it is of the tail, bool [n].  Needs ``event`` of every batch."""
+        order = np.argsort(_joined(self._events), kind="stable")
+        places = _joined(self._places)[order]
+        return np.where(places < max(self.counts), places + 1, 0), self._tail[_joined(self._targets)[order]]
 
     def result(self) -> dict[str, Any]:
         """Everything, JSON ready; shares of nothing are 0."""
@@ -100,6 +114,8 @@ class CandidateTally:
             one["coverage"] = float(self._seen[length].sum() / max(len(self._tail) - FIRST, 1))
             if self._labels is not None:
                 one["category_entropy"] = self._entropy[length] / count
+            if self._shared[length]:
+                one["overlap"] = float(np.mean(self._shared[length]))
             found = {name: _ndcg(_joined(ranks)) for (name, number), ranks in self._ranks.items() if number == length}
             if ALONE in found:
                 one["ndcg@10"] = found.pop(ALONE)
@@ -122,6 +138,12 @@ class CandidateTally:
         if self._full:
             answer["full_ndcg@10"] = _ndcg(_joined(self._full))
         return answer
+
+
+def _shared(implicit: np.ndarray, explicit: np.ndarray) -> list[float]:
+    """Of each list of topics [batch, N], unless it is empty, the share that the other list has too."""
+    pairs = [(mine[mine >= FIRST], row) for row, mine in zip(implicit, explicit, strict=True)]
+    return [float(np.isin(mine, row).mean()) for mine, row in pairs if len(mine)]
 
 
 def _entropies(labels: np.ndarray) -> np.ndarray:

@@ -60,6 +60,30 @@ def evaluate_two_stages(
 ) -> dict[str, Any]:
     """Recall of the candidates, and NDCG@10 of the list that ``model``, and each of ``rankers``, makes of them.
 
+    Arguments and errors are those of :func:`tally_candidates`.
+
+    Returns:
+        JSON ready, see :class:`CandidateTally`: per count recall of all targets, of the tail and per kind of user,
+        coverage of the catalogue, entropy of categories and, with a model, NDCG@10 beside that of the full ranking and
+        of each ranker; how many interests users have and how evenly they are used.
+    """
+    start = time.perf_counter()
+    tally = tally_candidates(retriever, prepared, counts, model, part, max_targets, rankers)
+    return {**tally.result(), "seconds": round(time.perf_counter() - start, 1)}
+
+
+def tally_candidates(
+    retriever: Retriever,
+    prepared: PreparedData,
+    counts: Sequence[int],
+    model: NextItemModel | None = None,
+    part: int = TEST,
+    max_targets: int | None = None,
+    rankers: Mapping[str, JointRanker] | None = None,
+    overlap: bool = False,
+) -> CandidateTally:
+    """Find candidates for the targets of a part, and count what they are worth.
+
     Args:
         retriever: finds as many candidates as the largest count, or as there are items.
         prepared: its data; topics are those a user had declared by the time of the question, the newest five.
@@ -68,19 +92,13 @@ def evaluate_two_stages(
         part: 1 validation, 2 test.
         max_targets: a seeded random subset of this size.
         rankers: by name; they rank the same candidates of the same targets.
-
-    Returns:
-        JSON ready, see :class:`CandidateTally`: per count recall of all targets, of the tail and per kind of user,
-        coverage of the catalogue, entropy of categories and, with a model, NDCG@10 beside that of the full ranking and
-        of each ranker;
-        how many interests users have and how evenly they are used.
+        overlap: with an explicit model, also compare the lists that either side would make alone, two more searches.
 
     Raises:
         DataError: no count, or one below 1.
     """
     if not counts or min(counts) < 1:
         raise DataError("--counts: name list lengths from 1 on, for example 100,500.")
-    start = time.perf_counter()
     spec = prepared.spec
     config = retriever.implicit.config
     interests = 1 if config.interests == "single" else config.count
@@ -99,6 +117,8 @@ def evaluate_two_stages(
         wanted = retriever.queries(inputs, asked)
         found = retriever.search(wanted, asked, excluded)
         answer = {"rows": found.rows, "source": found.source, "mass": found.mass}
+        if overlap and retriever.explicit is not None:
+            answer["sides"] = [retriever.search(side, asked, excluded).rows for side in _sides(wanted)]
         answer["slot"] = _winning_slot(retriever, wanted, targets["item"])
         if model is not None:
             question = model.question(inputs)
@@ -113,8 +133,15 @@ def evaluate_two_stages(
     total = -(-min(chosen, max_targets or chosen) // batch)
     for inputs, targets in track(batches, "finding candidates", total):
         answer = tf.nest.map_structure(lambda value: value.numpy(), step(inputs, targets))
-        tally.add(targets["item"].numpy(), (inputs["segment"].numpy() > 0).sum(1), answer)
-    return {**tally.result(), "seconds": round(time.perf_counter() - start, 1)}
+        past = (inputs["segment"].numpy() > 0).sum(1)
+        tally.add(targets["item"].numpy(), past, {**answer, "event": targets["event"].numpy()})
+    return tally
+
+
+def _sides(wanted: Queries) -> list[Queries]:
+    """The implicit interests alone, and the topics alone."""
+    implicit = tf.range(tf.shape(wanted.valid)[1]) < tf.shape(wanted.mass)[1]
+    return [wanted._replace(valid=wanted.valid & side) for side in (implicit, ~implicit)]
 
 
 def _winning_slot(retriever: Retriever, wanted: Queries, items: tf.Tensor) -> tf.Tensor:

@@ -109,6 +109,24 @@ def shift(
         typer.echo(shift_report(setting, numbers("--seeds", seeds), places, results, typer.echo))
 
 
+@app.command(epilog="Example: `intentrec reproduce coverage --dataset simulated --seeds 0,1,2`")
+def coverage(
+    dataset: DatasetOption,
+    protocol: ProtocolOption = None,
+    seeds: SeedsOption = "0",
+    raw: RawOption = None,
+    request_time: RequestOption = None,
+    work: WorkOption = WORK,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Candidates of one vector, of DCM and of declared topics side by side: recall, tail, coverage, overlap."""
+    from pipelines.reproduce.coverage import coverage_report
+
+    setting, places = _asked(dataset, protocol, raw, request_time, work, results)
+    with resumable():
+        typer.echo(coverage_report(setting, numbers("--seeds", seeds), places, results, typer.echo))
+
+
 @app.command(epilog="Example: `intentrec reproduce figure6 --dataset foursquare-nyc`")
 def figure6(
     dataset: DatasetOption,

@@ -94,10 +94,13 @@ def _setting_part(setting: str, results: Path) -> str:
                 parts += [f"![{table} of {setting}](pictures/{picture.name})", ""]
     for extra in sorted((results / "pictures").glob(f"{setting}-figure*.png")):
         parts += [f"![{extra.stem}](pictures/{extra.name})", ""]
-    for kind in ("robustness", "shift"):
+    for kind in ("coverage", "robustness", "shift"):
         report = results / kind / f"{setting}.md"
         if report.is_file():
             parts += [report.read_text(encoding="utf-8").rstrip(), ""]
+        picture = results / "pictures" / f"{setting}-{kind}.png"
+        if picture.is_file():
+            parts += [f"![{kind} of {setting}](pictures/{picture.name})", ""]
     parts += ["Runs, each a JSON file:", "", _run_table(setting, rows), ""]
     return "\n".join(parts)
 

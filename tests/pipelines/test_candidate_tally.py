@@ -51,6 +51,33 @@ def test_by_hand() -> None:
     assert found["interests"]["never_used"] == 0
 
 
+def test_the_lists_of_both_sides_are_compared() -> None:
+    tally = _tally()
+    assert "overlap" not in tally.result()["candidates"]["2"]
+    answer = {
+        "rows": np.array([[2, 3], [6, 5], [3, 4]]),
+        "source": np.zeros((3, 2)),
+        "mass": np.ones((3, 2)),
+        "slot": np.zeros(3, int),
+        "sides": [np.array([[2, 3], [6, 5], [3, 4]]), np.array([[3, 2], [4, 0], [0, 0]])],
+    }
+    tally = CandidateTally([1, 2], TAIL, None, 2)
+    tally.add(np.array([2, 5, 4]), np.array([3, 60, 20]), answer)
+    found = tally.result()["candidates"]
+    assert found["1"]["overlap"] == 0
+    assert found["2"]["overlap"] == pytest.approx((1 + 0) / 2)  # the third has no topics
+
+
+def test_places_are_in_the_order_of_the_log() -> None:
+    tally = CandidateTally([1, 2], TAIL, None, 2)
+    answer = {"rows": np.array([[2, 3], [6, 5], [3, 0]]), "source": np.zeros((3, 2)), "mass": np.ones((3, 2))}
+    answer |= {"slot": np.zeros(3, int), "event": np.array([7, 3, 5])}
+    tally.add(np.array([2, 5, 4]), np.array([3, 60, 20]), answer)
+    places, tail = tally.places()
+    assert places.tolist() == [2, 0, 1]
+    assert tail.tolist() == [True, True, False]
+
+
 def test_without_a_ranking_model() -> None:
     found = _tally(scores=False).result()
     assert "full_ndcg@10" not in found

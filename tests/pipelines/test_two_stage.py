@@ -21,7 +21,7 @@ from pipelines.prepared import PreparedData
 from pipelines.run_folder import RunFolder
 from pipelines.split import TEST
 from pipelines.train import train
-from pipelines.two_stage import evaluate_two_stages, make_retriever
+from pipelines.two_stage import evaluate_two_stages, make_retriever, tally_candidates
 from serving.candidates import ExactIndex, IndexConfig, open_index
 from serving.client import IntentRecClient, InvalidInputError, ServerError
 from serving.index_retriever import IndexRetriever
@@ -119,6 +119,18 @@ def test_topics_are_asked_for_at_their_time(runs: dict[str, RunFolder], data: Pr
     assert without["explicit_share"] == 0
     asked = declared_topics(data)[(data.events["split"] == TEST).to_numpy()].any(1).mean()
     assert 0 < with_topics["explicit_share"] < asked
+
+
+def test_either_side_alone_is_what_a_retriever_of_that_side_finds(
+    runs: dict[str, RunFolder], data: PreparedData
+) -> None:
+    both = make_retriever(runs["dcm"], runs["conditional"], 5)
+    shared = tally_candidates(both, data, [1, 5], overlap=True).result()["candidates"]
+    assert 0 <= shared["5"]["overlap"] <= 1
+    everything = make_retriever(runs["dcm"], runs["conditional"], 100)
+    assert tally_candidates(everything, data, [100], overlap=True).result()["candidates"]["20"]["overlap"] == 1
+    alone = tally_candidates(make_retriever(runs["dcm"], None, 5), data, [5], overlap=True).result()
+    assert "overlap" not in alone["candidates"]["5"]
 
 
 def test_the_command(runs: dict[str, RunFolder], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
