@@ -86,6 +86,7 @@ def plot_prepare(record: dict[str, Any], picture: Path) -> None:
         axis.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
         axis.xaxis.set_minor_formatter(ticker.NullFormatter())
     left.margins(y=0.15)
+    left.yaxis.set_minor_locator(ticker.LogLocator(subs=(2, 5)))
     for which in (left.yaxis.set_major_formatter, left.yaxis.set_minor_formatter):
         which(ticker.StrMethodFormatter("{x:,.0f}"))
     right.legend(frameon=False, loc="lower right")
