@@ -37,14 +37,15 @@ class Signatures(tf.Module):
       among the different candidates, 0 for ``""`` and unknown ids.  Its cost does not grow with the catalogue.  By the
       inner product with the item state, or by a ranker.
     * ``retrieve`` (with a retriever): also takes ``interest`` string [B, T], declared topics, and ``exclude_item_id``;
-      ``item_id``, ``source`` string and ``score`` float32 [B, N], best of each source in turn.  A source is the number
-      of an implicit interest or the name of a topic; the score is the cosine of the source's query and the item.
+      ``item_id``, ``source`` string and ``score`` float32 [B, N], best first (see :class:`Retriever`).  A source is the
+      number of an implicit interest or the name of a topic; the score is the cosine of the source's query and the item.
       ``mass`` float32 [B, K], how much of the history each implicit interest stands for; ``budget`` int32 [B, K + T],
       how many candidates each source was to bring.  Unknown topics and repeated ones are passed over; a user without
       any event has one implicit interest, that of new users.
     * ``query`` (with a retriever): what ``retrieve`` searches for, for an index outside the model: ``query`` float32
-      [B, K + T, dim], ``valid`` bool [B, K + T], ``mass`` float32 [B, K], and ``version`` string [B, 2], names of the
-      item vectors that implicit and explicit queries belong to.
+      [B, K + T, dim], ``valid`` bool [B, K + T], ``mass`` float32 [B, K], ``by_score`` bool [B, 1], whether implicit
+      interests compete by score, and ``version`` string [B, 2], names of the item vectors that implicit and explicit
+      queries belong to.
     * ``embed``: ``item_state`` float32 [B, dim] and, for V2 and V3, ``intent_embedding`` [B, d].
 
     A user without any event gets the training shares of items and labels.
@@ -177,7 +178,14 @@ class Signatures(tf.Module):
         assert self.retriever is not None
         found = self.retriever.queries(self.model_inputs(raw)[0], self._topics(interest))
         version = tf.repeat(tf.constant([self.retriever.versions]), tf.shape(interest)[0], axis=0)
-        return {"query": found.queries, "valid": found.valid, "mass": found.mass, "version": version}
+        by_score = tf.fill([tf.shape(interest)[0], 1], self.retriever.by_score)
+        return {
+            "query": found.queries,
+            "valid": found.valid,
+            "mass": found.mass,
+            "by_score": by_score,
+            "version": version,
+        }
 
     def _topics(self, interest: tf.Tensor) -> tf.Tensor:
         """Rows of declared topics int32 [B, T], each once; 0 for the rest, and all 0 without an explicit model."""

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.candidates import CandidateIndex, merge_candidates, split_budget, without_excluded
+from serving.candidates import (
+    CandidateIndex,
+    deal,
+    merge_by_score,
+    merge_candidates,
+    split_budget,
+    without_excluded,
+)
 from serving.client import Candidate, Candidates, IntentRecClient, InvalidInputError, ServerError
 from serving.client.requests import text_array
 
@@ -93,13 +100,21 @@ class IndexRetriever:
                 names[places], scores[places] = without_excluded(found.item_ids, found.scores, never, self._total)
         topics = np.flatnonzero(valid[count:]) + count
         rows = np.r_[np.arange(count), topics]
-        share = self._explicit_share
-        budgets = split_budget(self._total, mass, valid[:count], len(topics), share)
+        slots, shares, winner = valid[:count], mass, {}
+        if _compete(outputs):
+            best = merge_by_score(names[:count], scores[:count], self._total)
+            winner = dict(zip(best.item_ids, map(str, best.sources), strict=True))
+            depth = -(-len(best.item_ids) // count)
+            names[:count], scores[:count] = "", 0
+            names[:count, :depth], scores[:count, :depth] = deal(best.item_ids, count, ""), deal(best.scores, count, 0)
+            slots, shares = np.repeat(slots.any(), count), np.ones(count)
+        budgets = split_budget(self._total, shares, slots, len(topics), self._explicit_share)
         merged = merge_candidates(names[rows], scores[rows], budgets, self._total)
-        sources = [str(row) if row < count else str(asked[0][row - count]) for row in rows]
         items = (
-            Candidate(str(item), float(score), sources[source])
-            for item, score, source in zip(merged.item_ids, merged.scores, merged.sources, strict=True)
+            Candidate(
+                str(item), float(score), winner.get(item, str(row)) if row < count else str(asked[0][row - count])
+            )
+            for item, score, row in zip(merged.item_ids, merged.scores, rows[merged.sources], strict=True)
         )
         return Candidates(tuple(items), tuple(map(float, mass)), version)
 
@@ -111,6 +126,11 @@ class IndexRetriever:
                     f"Version {version} asks for {kind} item vectors {theirs or 'of no name'} and the index holds "
                     f"{ours}, so build the index again from the exported run."
                 )
+
+
+def _compete(outputs: dict[str, NDArray[Any]]) -> bool:
+    """Whether implicit interests compete by score; exports of before 2026-11-22 do not say, and theirs take turns."""
+    return "by_score" in outputs and bool(outputs["by_score"].ravel()[0])
 
 
 def _output(outputs: dict[str, NDArray[Any]], name: str, version: int) -> NDArray[Any]:

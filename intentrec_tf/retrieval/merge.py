@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from intentrec_tf.masking import NEVER
 from intentrec_tf.vocabulary import FIRST
 
 LAST = 2**31 - 1
@@ -56,7 +57,38 @@ def split_budget(total: int, mass: tf.Tensor, slots: tf.Tensor, topics: tf.Tenso
     return tf.cast(whole, tf.int32) + tf.cast(tf.cast(place, tf.float64) < left[:, None], tf.int32)
 
 
-def merge(rows: tf.Tensor, score: tf.Tensor, budgets: tf.Tensor, total: int) -> Merged:
+def by_score(rows: tf.Tensor, score: tf.Tensor, total: int) -> Merged:
+    """One list of several whose scores compare: best first, each item once, of the source that scores it highest.
+
+    Args:
+        rows: int32 [batch, S, R]; what is not an item is left out.
+        score: float32 [batch, S, R]; of equal ones the earlier source's comes first.
+        total: length of the list.
+    """
+    batch, depth = tf.shape(rows)[0], tf.shape(rows)[2]
+    flat, scores = tf.reshape(rows, [batch, -1]), tf.reshape(score, [batch, -1])
+    order = tf.argsort(tf.where(flat >= FIRST, scores, NEVER), direction="DESCENDING", stable=True)
+    first = _first_of_each(tf.gather(flat, order, batch_dims=1))
+    turn = tf.where(first, tf.range(tf.shape(flat)[1]), LAST)
+    turn = tf.pad(turn, [[0, 0], [0, tf.maximum(total - tf.shape(turn)[1], 0)]], constant_values=LAST)
+    turn = tf.sort(turn, axis=1)[:, :total]
+    there = turn < LAST
+    place = tf.gather(order, tf.where(there, turn, 0), batch_dims=1)
+    return Merged(
+        tf.where(there, tf.gather(flat, place, batch_dims=1), 0),
+        tf.where(there, place // depth, -1),
+        tf.where(there, tf.gather(scores, place, batch_dims=1), 0.0),
+    )
+
+
+def deal(values: tf.Tensor, hands: int | tf.Tensor) -> tf.Tensor:
+    """Deal a list [batch, N] out to so many lists in turn, [batch, hands, ceil(N / hands)], zeros at the end."""
+    batch, count = tf.shape(values)[0], tf.shape(values)[1]
+    values = tf.pad(values, [[0, 0], [0, tf.math.floormod(-count, hands)]])
+    return tf.transpose(tf.reshape(values, [batch, -1, hands]), [0, 2, 1])
+
+
+def merge(rows: tf.Tensor, score: tf.Tensor, budgets: tf.Tensor, total: int, labels: tf.Tensor | None = None) -> Merged:
     """Round-robin over the sources, each item once.
 
     1. All candidates in the order of (rank within their source, source); of each item the first one stays.
@@ -68,17 +100,14 @@ def merge(rows: tf.Tensor, score: tf.Tensor, budgets: tf.Tensor, total: int) -> 
         score: float32 [batch, S, R].
         budgets: int32 [batch, S].
         total: length of the list.
+        labels: int32 [batch, S, R], what ``source`` is to say of each place; by default the number of the source.
 
     Source: Fan et al. 2025 merge round-robin with deduplication; filling up is ours.
     """
     batch, sources, depth = tf.shape(rows)[0], tf.shape(rows)[1], tf.shape(rows)[2]
     turns = tf.transpose(rows, [0, 2, 1])  # [batch, rank, source]
     flat = tf.reshape(turns, [batch, -1])
-    order = tf.argsort(flat, axis=1, stable=True)
-    ordered = tf.gather(flat, order, batch_dims=1)
-    again = tf.concat([tf.zeros_like(ordered[:, :1], tf.bool), ordered[:, 1:] == ordered[:, :-1]], axis=1)
-    again = tf.gather(again, tf.argsort(order, axis=1), batch_dims=1)
-    stays = tf.reshape((flat >= FIRST) & ~again, tf.shape(turns))
+    stays = tf.reshape(_first_of_each(flat), tf.shape(turns))
     number = tf.cumsum(tf.cast(stays, tf.int32), axis=1) - 1
     turn = number * sources + tf.range(sources)
     turn += tf.where(number < budgets[:, None, :], 0, depth * sources)
@@ -88,11 +117,22 @@ def merge(rows: tf.Tensor, score: tf.Tensor, budgets: tf.Tensor, total: int) -> 
     there = tf.gather(turn, best, batch_dims=1) < LAST
     place = tf.where(there, best, 0)
     scores = tf.reshape(tf.transpose(score, [0, 2, 1]), [batch, -1])
+    source = place % sources
+    if labels is not None:
+        source = tf.gather(tf.reshape(tf.transpose(labels, [0, 2, 1]), [batch, -1]), place, batch_dims=1)
     return Merged(
         tf.where(there, tf.gather(flat, place, batch_dims=1), 0),
-        tf.where(there, place % sources, -1),
+        tf.where(there, source, -1),
         tf.where(there, tf.gather(scores, place, batch_dims=1), 0.0),
     )
+
+
+def _first_of_each(rows: tf.Tensor) -> tf.Tensor:
+    """Where an item [batch, N] stands for the first time, bool [batch, N]."""
+    order = tf.argsort(rows, axis=1, stable=True)
+    ordered = tf.gather(rows, order, batch_dims=1)
+    again = tf.concat([tf.zeros_like(ordered[:, :1], tf.bool), ordered[:, 1:] == ordered[:, :-1]], axis=1)
+    return (rows >= FIRST) & ~tf.gather(again, tf.argsort(order, axis=1), batch_dims=1)
 
 
 def _shares(values: tf.Tensor) -> tf.Tensor:

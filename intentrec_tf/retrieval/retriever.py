@@ -7,20 +7,20 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from intentrec_tf.inputs import Columns
-from intentrec_tf.retrieval.merge import merge, split_budget
+from intentrec_tf.retrieval.merge import Merged, by_score, deal, merge, split_budget
 from intentrec_tf.retrieval.retrieval_model import RetrievalModel
 from intentrec_tf.top_items import nearest_items
 from intentrec_tf.vocabulary import FIRST
 
 
 class Candidates(NamedTuple):
-    """What :class:`Retriever` found, best of each source in turn.
+    """What :class:`Retriever` found, best first.
 
     Attributes:
         rows: int32 [batch, total] item rows; 0 where nothing is left.
         source: int32 [batch, total]: 0 to K - 1 an implicit interest, from K on the topic of that place, -1 none.
         score: float32 [batch, total], cosine of query and item within the source's own model.
-        budget: int32 [batch, K + T].
+        budget: int32 [batch, K + T], how many each source was to bring; by score, what each interest earned.
         mass: float32 [batch, K], how much of the history each implicit interest stands for.
     """
 
@@ -47,7 +47,12 @@ class Queries(NamedTuple):
 
 
 class Retriever(tf.Module):
-    """One search per interest over the whole catalogue, then :func:`merge`.
+    """One search per interest over the whole catalogue, then one list of them all.
+
+    Implicit interests either share their part of the list in proportion to their mass and take turns, as the paper has
+    it, or compete by score.  Competing finds more wherever the scores of a user's vectors compare, which training with
+    ``contrast`` ``all`` sees to: on MovieLens-1M (validation, DCM, 100 candidates) recall .71 against .56, of the tail
+    .56 against .35, coverage of the catalogue .73 against .61.  Topics take turns with them in any case.
 
     Item vectors are computed once, when it is made.
 
@@ -57,6 +62,7 @@ class Retriever(tf.Module):
         total: candidates in all.
         explicit_share: of the total, for declared topics; 5/12 as at Pinterest, where they are 5 of 12 queries.
         guardrail: of a topic's candidates keep only items that have the topic.
+        by_score: whether implicit interests compete by score; None where the implicit model was trained for it.
         versions: names for the item vectors of both, so that an index outside can tell whether it holds the same.
 
     Raises:
@@ -70,6 +76,7 @@ class Retriever(tf.Module):
         total: int = 500,
         explicit_share: float = 5 / 12,
         guardrail: bool = True,
+        by_score: bool | None = None,
         versions: tuple[str, str] = ("", ""),
     ) -> None:
         super().__init__(name="retriever")
@@ -87,6 +94,7 @@ class Retriever(tf.Module):
         self.spec = implicit.spec
         self.total = min(total, len(self.spec.items.tokens))
         self.explicit_share = explicit_share
+        self.by_score = implicit.config.contrast == "all" if by_score is None else by_score
         self.versions = versions
         self.implicit_vectors = tf.Variable(implicit.item_vectors(), trainable=False, name="implicit_vectors")
         if explicit is not None:
@@ -112,14 +120,24 @@ class Retriever(tf.Module):
         own = asked.valid[:, :slots]
         rows, score = nearest_items(asked.queries[:, :slots], self.implicit_vectors, excluded, self.total)
         rows = tf.where(own[..., None], rows, 0)
+        source = tf.broadcast_to(tf.range(slots)[:, None], tf.shape(rows))
+        mass = asked.mass
+        if self.by_score:
+            best = by_score(rows, score, self.total)
+            rows, source, score = (deal(part, slots) for part in best)
+            own, mass = tf.repeat(tf.reduce_any(own, axis=1, keepdims=True), slots, axis=1), tf.ones_like(mass)
+        budget = split_budget(self.total, mass, own, asked.valid[:, slots:], self.explicit_share)
         if self.explicit is not None:
             wanted = tf.where(asked.valid[:, slots:], topics, 0)
             queries, vectors = asked.queries[:, slots:], self.explicit_vectors
             more, more_score = nearest_items(queries, vectors, excluded, self.total, wanted, self.item_topics)
-            rows = tf.concat([rows, tf.where(wanted[..., None] > 0, more, 0)], axis=1)
-            score = tf.concat([score, more_score], axis=1)
-        budget = split_budget(self.total, asked.mass, own, asked.valid[:, slots:], self.explicit_share)
-        return Candidates(*merge(rows, score, budget, self.total), budget, asked.mass)
+            topic = tf.broadcast_to(slots + tf.range(tf.shape(topics)[1])[:, None], tf.shape(more))
+            rows = _beside(rows, tf.where(wanted[..., None] > 0, more, 0))
+            score, source = _beside(score, more_score), _beside(source, topic)
+        merged = merge(rows, score, budget, self.total, source)
+        if self.by_score:
+            budget = _earned(best, budget, slots)
+        return Candidates(*merged, budget, asked.mass)
 
     def queries(self, inputs: Columns, topics: tf.Tensor) -> Queries:
         """What is searched for; arguments as of a call."""
@@ -130,3 +148,17 @@ class Retriever(tf.Module):
         more = self.explicit({**inputs, "topic": tf.where(asked, topics, 0)}, training=False)["queries"]
         queries = tf.concat([found["queries"], tf.where(asked[..., None], more, 0.0)], axis=1)
         return Queries(queries, tf.concat([found["slots"], asked], axis=1), found["mass"])
+
+
+def _beside(lists: tf.Tensor, more: tf.Tensor) -> tf.Tensor:
+    """[batch, S, R] and [batch, T, N] as [batch, S + T, N], R <= N, with zeros where a list is shorter."""
+    lists = tf.pad(lists, [[0, 0], [0, 0], [0, tf.shape(more)[2] - tf.shape(lists)[2]]])
+    return tf.concat([lists, more], axis=1)
+
+
+def _earned(best: Merged, budget: tf.Tensor, slots: tf.Tensor) -> tf.Tensor:
+    """``budget`` [batch, K + T] with the part of the implicit interests divided as their best candidates divide it."""
+    part = tf.reduce_sum(budget[:, :slots], axis=1, keepdims=True)
+    within = tf.range(tf.shape(best.source)[1]) < part
+    won = tf.reduce_sum(tf.one_hot(tf.where(within, best.source, -1), slots, dtype=tf.int32), axis=1)
+    return tf.concat([won, budget[:, slots:]], axis=1)

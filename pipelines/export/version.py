@@ -151,6 +151,7 @@ def _retrieval(retriever: Retriever | None) -> dict[str, Any] | None:
         "candidates": retriever.total,
         "versions": list(retriever.versions),
         "explicit_share": retriever.explicit_share,
+        "by_score": retriever.by_score,
         "implicit": retriever.implicit.config.model_dump(mode="json"),
         "explicit": retriever.explicit.config.model_dump(mode="json") if retriever.explicit else None,
     }

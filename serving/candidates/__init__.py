@@ -21,7 +21,7 @@ from serving.candidates.exact_index import ExactIndex
 from serving.candidates.faiss_index import FaissIndex
 from serving.candidates.faiss_parameters import FaissParameters
 from serving.candidates.index_config import IndexConfig
-from serving.candidates.merge import Merged, merge_candidates, split_budget, without_excluded
+from serving.candidates.merge import Merged, deal, merge_by_score, merge_candidates, split_budget, without_excluded
 from serving.candidates.milvus_index import MilvusIndex
 from serving.candidates.neighbours import Neighbours
 from serving.candidates.open_index import open_index
@@ -42,6 +42,8 @@ __all__ = [
     "MissingPackageError",
     "Neighbours",
     "Recall",
+    "deal",
+    "merge_by_score",
     "merge_candidates",
     "open_index",
     "recall_against",

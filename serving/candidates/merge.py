@@ -55,6 +55,40 @@ def without_excluded(
     return ids, values
 
 
+def merge_by_score(item_ids: Any, scores: Any, total: int) -> Merged:
+    """One list of several sources whose scores compare: best first, each item once, of the source that scores it
+    highest.
+
+    Args:
+        item_ids: Text ``[S, R]``; ``""`` where a source had no more.
+        scores: Numbers ``[S, R]``; of equal ones the earlier source's comes first.
+        total: Candidates wanted, from 0 on.
+
+    Raises:
+        CandidateInputError: shapes make no sense.
+    """
+    ids, values = np.asarray(item_ids, dtype=object), np.asarray(scores, dtype=np.float32)
+    if ids.ndim != 2 or values.shape != ids.shape:
+        raise CandidateInputError(
+            f"item_ids and scores have the shapes {list(ids.shape)} and {list(values.shape)}, so pass [S, R] twice."
+        )
+    wanted = _count(total, "total")
+    names = ids.ravel()
+    order = np.argsort(-values.ravel(), kind="stable")
+    first: dict[str, int] = {}
+    for place in order[names[order] != ""]:
+        first.setdefault(names[place], int(place))
+    chosen = np.array(list(first.values())[:wanted], np.int64)
+    return Merged(names[chosen], chosen // max(ids.shape[1], 1), values.ravel()[chosen])
+
+
+def deal(values: NDArray[Any], hands: int, blank: Any) -> NDArray[Any]:
+    """Deal a list ``[N]`` out to so many lists in turn, ``[hands, ceil(N / hands)]``, with ``blank`` at the end."""
+    dealt = np.full(-(-len(values) // hands) * hands, blank, values.dtype)
+    dealt[: len(values)] = values
+    return dealt.reshape(-1, hands).T
+
+
 def merge_candidates(
     item_ids: Any,
     scores: Any,

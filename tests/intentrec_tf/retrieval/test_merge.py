@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from intentrec_tf.retrieval.merge import merge, split_budget
+from intentrec_tf.retrieval.merge import by_score, deal, merge, split_budget
 
 
 def _budget(total: int, mass: list[float], topics: list[bool], share: float = 0.4, slots: list[bool] | None = None):
@@ -88,6 +88,27 @@ def test_merge_by_hand() -> None:
     np.testing.assert_allclose(merged.score, [[0.9, 0.6, 0.8]])
 
 
+def test_by_score_an_item_is_of_the_source_that_scores_it_highest() -> None:
+    rows = tf.constant([[[5, 6, 0], [6, 7, 5]], [[4, 0, 0], [0, 0, 0]]])
+    score = tf.constant([[[0.9, 0.1, 5.0], [0.8, 0.3, 0.2]], [[-0.5, 9.0, 9.0], [9.0, 9.0, 9.0]]])
+    found = by_score(rows, score, 4)
+    np.testing.assert_array_equal(found.rows, [[5, 6, 7, 0], [4, 0, 0, 0]])
+    np.testing.assert_array_equal(found.source, [[0, 1, 1, -1], [0, -1, -1, -1]])
+    np.testing.assert_allclose(found.score, [[0.9, 0.8, 0.3, 0], [-0.5, 0, 0, 0]])
+
+
+def test_a_list_is_dealt_out_in_turn() -> None:
+    np.testing.assert_array_equal(deal(tf.constant([[1, 2, 3, 4, 5]]), 2), [[[1, 3, 5], [2, 4, 0]]])
+    np.testing.assert_array_equal(deal(tf.constant([[1, 2]]), 3), [[[1], [2], [0]]])
+
+
+def test_labels_stand_for_the_sources() -> None:
+    rows, score = tf.constant([[[5, 6], [7, 8]]]), tf.ones([1, 2, 2])
+    found = merge(rows, score, tf.constant([[2, 2]]), 4, tf.constant([[[3, 1], [9, 9]]]))
+    np.testing.assert_array_equal(found.rows, [[5, 7, 6, 8]])
+    np.testing.assert_array_equal(found.source, [[3, 9, 1, 9]])
+
+
 def test_the_client_side_merges_and_splits_alike() -> None:
     """`serving.candidates` does the same with NumPy, for a search outside the model."""
     from serving.candidates import merge as client_side
@@ -105,6 +126,16 @@ def test_the_client_side_merges_and_splits_alike() -> None:
         assert [str(row) for row in ours.rows[0].numpy()[:count]] == theirs.item_ids.tolist()
         assert not ours.rows[0].numpy()[count:].any()
         np.testing.assert_array_equal(ours.source[0].numpy()[:count], theirs.sources)
+        best = by_score(tf.constant(rows[None], tf.int32), tf.constant(score[None]), total)
+        theirs = client_side.merge_by_score(names, score, total)
+        count = len(theirs.item_ids)
+        assert [str(row) for row in best.rows[0].numpy()[:count]] == theirs.item_ids.tolist()
+        assert not best.rows[0].numpy()[count:].any()
+        np.testing.assert_array_equal(best.source[0].numpy()[:count], theirs.sources)
+        np.testing.assert_array_equal(best.score[0].numpy()[:count], theirs.scores)
+        hands, numbers = int(rng.integers(1, 6)), rng.integers(1, 9, rng.integers(0, 12))
+        dealt = client_side.deal(numbers, hands, 0)
+        np.testing.assert_array_equal(deal(tf.constant(numbers[None]), hands)[0], dealt)
     for _ in range(300):
         mass = rng.integers(0, 4, rng.integers(1, 9)).astype(np.float32)  # many ties
         slots, topics = rng.random(len(mass)) < 0.7, int(rng.integers(0, 6))

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
 from intentrec_tf.retrieval import Candidates, RetrievalModel, Retriever
+from intentrec_tf.retrieval.merge import split_budget
 from tests.intentrec_tf.retrieval.test_retrieval_model import ask, build
 from tests.support import ITEMS, User, build_spec, random_user
 
@@ -64,6 +65,44 @@ def test_everybody_gets_a_full_list_of_different_items(spec: DataSpec, users: li
     assert np.isfinite(found.score).all()
 
 
+def test_interests_that_compete_give_the_items_that_any_of_them_scores_highest(
+    spec: DataSpec, users: list[User], implicit: RetrievalModel
+) -> None:
+    inputs = ask(spec, users, "dcm")
+    found = Retriever(implicit, total=5)(inputs, NONE, NONE)
+    scores = implicit.item_scorer(implicit(inputs))(tf.constant(0), tf.constant(spec.items.size))
+    expected = tf.argsort(scores[:, 2:], direction="DESCENDING")[:, :5] + 2
+    np.testing.assert_array_equal(found.rows, expected)
+    np.testing.assert_allclose(found.score, tf.gather(scores, expected, batch_dims=1), rtol=1e-5)
+    for user in range(4):
+        won = np.bincount(found.source[user], minlength=3)
+        np.testing.assert_array_equal(found.budget[user], won)
+
+
+def test_interests_trained_apart_take_turns(spec: DataSpec, users: list[User], implicit: RetrievalModel) -> None:
+    apart = Retriever(build(spec, contrast="chosen"), total=6)
+    assert not apart.by_score
+    assert Retriever(implicit, total=6).by_score
+    inputs = ask(spec, users, "dcm")
+    turns = Retriever(implicit, total=6, by_score=False)(inputs, NONE, NONE)
+    slots = implicit(inputs)["slots"]
+    np.testing.assert_array_equal(turns.budget, split_budget(6, turns.mass, slots, tf.zeros([4, 0], tf.bool), 0.0))
+    assert (np.diff(turns.score[0]) > 0).any()  # not in the order of scores
+    assert (np.diff(Retriever(implicit, total=6)(inputs, NONE, NONE).score[0]) <= 0).all()
+
+
+def test_topics_keep_their_share_beside_interests_that_compete(
+    spec: DataSpec, users: list[User], both: Retriever
+) -> None:
+    inputs = ask(spec, users, "dcm")
+    found, alone = both(inputs, ASKED, NONE), Retriever(both.implicit, total=6)(inputs, NONE, NONE)
+    for user, topics in ((0, 2), (1, 1)):
+        own = found.source[user].numpy() < 3
+        assert own.sum() >= 4 - topics  # the rest of six after 5/12
+        best = [row for row in alone.rows[user].numpy().tolist() if row in set(found.rows[user].numpy()[own].tolist())]
+        assert found.rows[user].numpy()[own].tolist() == best  # in the order of their scores
+
+
 def test_sources(spec: DataSpec, users: list[User], both: Retriever) -> None:
     found = both(ask(spec, users, "dcm"), ASKED, NONE)
     sources = found.source.numpy()
@@ -80,7 +119,7 @@ def test_the_guardrail_keeps_to_the_topic(spec: DataSpec, users: list[User], exp
     labels = spec.catalogue["genre"]
     off_topic = {}
     for guardrail in (True, False):
-        retriever = Retriever(build(spec), explicit, total=12, guardrail=guardrail)
+        retriever = Retriever(build(spec), explicit, total=12, guardrail=guardrail, by_score=False)
         found = retriever(ask(spec, users, "dcm"), ASKED, NONE)
         own = found.source[0].numpy() == 3
         off_topic[guardrail] = sum(2 not in labels[row] for row in found.rows[0].numpy()[own])
