@@ -309,7 +309,7 @@ class Schema(_Strict):
             where = f"line {mark.line + 1}" if mark else "somewhere"
             raise SchemaError(f"{path}: not valid YAML at {where}; check indentation and colons.") from None
         if not isinstance(values, dict):
-            raise SchemaError(f"{path}: holds no 'key: value' mapping; see the README for an example schema.")
+            raise SchemaError(f"{path}: holds no 'key: value' mapping; see pipelines/README.md for an example.")
         return cls.parse(values, str(path))
 
     def to_dict(self) -> dict[str, Any]:
@@ -333,7 +333,7 @@ def _one_sentence(error: pydantic.ValidationError, source: str) -> str:
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
         message = f"'derive' must be one of {', '.join(sorted(kinds))}"
     if first["type"] == "extra_forbidden":
-        message = "unknown key; check its spelling against the README"
+        message = "unknown key; check its spelling against pipelines/README.md"
     elif first["type"] == "missing":
         message = "is required but missing"
     more = f" ({error.error_count() - 1} more problems follow)" if error.error_count() > 1 else ""
