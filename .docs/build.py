@@ -23,11 +23,11 @@ MODULES = {
         *("intentrec_tf.retrieval", "intentrec_tf.ranking", "intentrec_tf.losses", "intentrec_tf.metrics"),
         *("intentrec_tf.optimizers", "intentrec_tf.calibration", "intentrec_tf.top_items", "intentrec_tf.export"),
     ),
-    "Serving, without TensorFlow": (
+    "Serving: for callers": (
         *("serving.client", "serving.client.prometheus_metrics", "serving.histories", "serving.user_client"),
-        *("serving.candidates", "serving.index_retriever", "serving.release.release", "serving.web.app"),
+        *("serving.candidates", "serving.index_retriever", "serving.web.app"),
     ),
-    "Serving, with TensorFlow": ("serving.local",),
+    "Serving: for operators": ("serving.local", "serving.release.release"),
     "Pipelines": (
         *("pipelines.datasets.base", "pipelines.datasets.registry", "pipelines.validate", "pipelines.config"),
         *("pipelines.prepare", "pipelines.prepared", "pipelines.input_fn", "pipelines.look.look", "pipelines.train"),

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
-import click
 import typer
 
 from pipelines import main as program
@@ -17,6 +16,9 @@ from pipelines.cli import app
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`([^`]+)`")
+
+
+UsageError: Any = typer.BadParameter.__base__  # of click, or of the copy inside typer
 
 
 class UnknownWordsError(Exception):
@@ -65,9 +67,9 @@ def check(words: list[str]) -> None:
         return
     try:
         context = command.make_context(words[0], list(rest))
-    except click.ClickException as error:
+    except UsageError as error:
         raise UnknownWordsError(f"{' '.join(words)}: {error.message}") from None
-    if context.args and not command.allow_extra_args:
+    if context.args and not context.allow_extra_args:
         raise UnknownWordsError(f"{' '.join(words)}: {context.args}")
 
 
@@ -78,7 +80,7 @@ def check_options(words: list[str]) -> None:
         UnknownWordsError: they do not.
     """
     command, rest = _command(words)
-    known = options_of(command)
+    known = options_of(command) | {"--help"}
     unknown = [word for word in rest if word.startswith("--") and word not in known]
     if unknown:
         raise UnknownWordsError(f"{' '.join(words)}: {unknown}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import itertools
 import re
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def test_every_guide_has_commands() -> None:
 def test_command_lines_are_read(page: Path, words: list[str]) -> None:
     check(words)
     if words[0] == "train":
-        options = list(zip(words, words[1:], strict=False))
+        options = list(itertools.pairwise(words))
         config = next((value for option, value in options if option == "--config"), "default")
         changes: dict[str, dict[str, object]] = {}
         for value in (value for option, value in options if option == "--set"):
@@ -104,7 +105,7 @@ def test_command_lines_are_read(page: Path, words: list[str]) -> None:
 def test_commands_and_options_in_the_text_exist(page: Path) -> None:
     for words in mentioned(text(page)):
         check_options(words)
-    known = all_options() | FOREIGN
+    known = all_options() | FOREIGN | {"--help"}
     named = {
         option for code in INLINE.findall(FENCE.sub("", text(page))) for option in re.findall(r"(?<!\S)--[\w-]+", code)
     }
