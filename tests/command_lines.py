@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 import shlex
 from collections.abc import Iterator
@@ -95,7 +96,12 @@ def options_of(command: Any) -> set[str]:
 
 def all_options() -> set[str]:
     """Long options of all commands."""
-    return set().union(*(options_of(command) for command in _commands(typer.main.get_command(app), ())))
+    return set().union(*(options_of(command) for command in _commands(_root(), ())))
+
+
+@functools.cache
+def _root() -> Any:
+    return typer.main.get_command(app)
 
 
 def _commands(command: Any, names: tuple[str, ...]) -> Iterator[Any]:
@@ -110,7 +116,7 @@ def _command(words: list[str]) -> tuple[Any, list[str]]:
     """The command that a line names, an argparse parser where the base install reads it, and the words after it."""
     if words and words[0] in (*program.CLIENT_COMMANDS, "history", "web", "doctor"):
         return _argparse(words[0]), words[1:]
-    command: Any = typer.main.get_command(app)
+    command = _root()
     rest = list(words)
     while rest and hasattr(command, "commands") and not rest[0].startswith("-"):
         name = rest.pop(0)
