@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("docs")
     command = [sys.executable, str(ROOT / ".docs" / "build.py"), "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env={**os.environ, "PYTHONPATH": ""})
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""})
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     return out
 
