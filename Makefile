@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 # Test processes side by side, 1-2 GiB each.
 WORKERS ?= 2
 
-.PHONY: help demo test test-slow format proto clean
+.PHONY: help demo test test-slow docs format proto clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -29,6 +29,9 @@ test: $(BIN)/.dev  ## everything CI runs: style, types, tests (without the slow 
 
 test-slow: $(BIN)/.dev  ## the tests that take minutes: the demo as users run it
 	$(BIN)/python -m pytest -q -m slow
+
+docs: $(BIN)/.dev  ## API pages from the docstrings, into build/docs/
+	$(BIN)/python .docs/build.py --out build/docs
 
 format: $(BIN)/.dev  ## put the code into its standard form
 	$(BIN)/ruff check --fix .

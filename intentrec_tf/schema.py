@@ -59,7 +59,12 @@ class Feature(_Strict):
 
 
 class ColumnIntent(_Strict):
-    """The next event's value of a logged event column, e.g. ``action_type``."""
+    """The next event's value of a logged event column, e.g. ``action_type``.
+
+    Attributes:
+        name: of the intent.
+        column: a categorical event feature.
+    """
 
     name: Name
     derive: Literal["column"]
@@ -67,7 +72,12 @@ class ColumnIntent(_Strict):
 
 
 class RepeatIntent(_Strict):
-    """Has the user met this item before: ``discover``, ``continue`` (again within ``resume_gap``) or ``return``."""
+    """Has the user met this item before: ``discover``, ``continue`` (again within ``resume_gap``) or ``return``.
+
+    Attributes:
+        name: of the intent.
+        resume_gap: seconds, or a span such as ``1d``.
+    """
 
     name: Name
     derive: Literal["repeat"]
@@ -75,7 +85,12 @@ class RepeatIntent(_Strict):
 
 
 class CategoryNoveltyIntent(_Strict):
-    """``known`` if the user's past holds every label of the item, else ``new``; no label at all is unlabelled."""
+    """``known`` if the user's past holds every label of the item, else ``new``; no label at all is unlabelled.
+
+    Attributes:
+        name: of the intent.
+        feature: a multi-label item feature.
+    """
 
     name: Name
     derive: Literal["category_novelty"]
@@ -83,7 +98,12 @@ class CategoryNoveltyIntent(_Strict):
 
 
 class SessionPhaseIntent(_Strict):
-    """``start`` if the gap since the user's previous event exceeds ``gap`` (or there is none), else ``continue``."""
+    """``start`` if the gap since the user's previous event exceeds ``gap`` (or there is none), else ``continue``.
+
+    Attributes:
+        name: of the intent.
+        gap: seconds, or a span such as ``30m``.
+    """
 
     name: Name
     derive: Literal["session_phase"]
@@ -94,6 +114,12 @@ class AgeBucketIntent(_Strict):
     """Event time minus release time, bucketed by ``edges``; a missing release time is unlabelled.
 
     ``labels`` has one entry more than ``edges``; an age below the first edge (also before release) gets the first.
+
+    Attributes:
+        name: of the intent.
+        release: item column with unix seconds or ISO dates.
+        edges: increasing spans.
+        labels: of the buckets, youngest first.
     """
 
     name: Name
@@ -110,7 +136,12 @@ class AgeBucketIntent(_Strict):
 
 
 class CategoryIntent(_Strict):
-    """The labels of the next item's multi-label feature (several may be true), e.g. genre."""
+    """The labels of the next item's multi-label feature (several may be true), e.g. genre.
+
+    Attributes:
+        name: of the intent.
+        feature: a multi-label item feature.
+    """
 
     name: Name
     derive: Literal["category"]
@@ -121,6 +152,11 @@ class RankBucketIntent(_Strict):
     """Quantile bucket of a number (event column, or ``popularity`` of the item before the event's split).
 
     Bucket edges are quantiles of the training events.
+
+    Attributes:
+        name: of the intent.
+        column: event column with a number, or ``popularity``.
+        labels: of the buckets, lowest first.
     """
 
     name: Name
@@ -142,7 +178,12 @@ Intent = Annotated[
 
 
 class DurationWeight(_Strict):
-    """Loss weight of an event: ``log1p(duration)`` clipped at a quantile, scaled to mean 1 over training."""
+    """Loss weight of an event: ``log1p(duration)`` clipped at a quantile, scaled to mean 1 over training.
+
+    Attributes:
+        column: event column with the duration.
+        clip_quantile: of the training events' durations; longer ones count as this one.
+    """
 
     column: Name
     clip_quantile: float = Field(0.95, gt=0, le=1)
@@ -268,7 +309,7 @@ class Schema(_Strict):
             where = f"line {mark.line + 1}" if mark else "somewhere"
             raise SchemaError(f"{path}: not valid YAML at {where}; check indentation and colons.") from None
         if not isinstance(values, dict):
-            raise SchemaError(f"{path}: holds no 'key: value' mapping; see the README for an example schema.")
+            raise SchemaError(f"{path}: holds no 'key: value' mapping; see pipelines/README.md for an example.")
         return cls.parse(values, str(path))
 
     def to_dict(self) -> dict[str, Any]:
@@ -292,7 +333,7 @@ def _one_sentence(error: pydantic.ValidationError, source: str) -> str:
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
         message = f"'derive' must be one of {', '.join(sorted(kinds))}"
     if first["type"] == "extra_forbidden":
-        message = "unknown key; check its spelling against the README"
+        message = "unknown key; check its spelling against pipelines/README.md"
     elif first["type"] == "missing":
         message = "is required but missing"
     more = f" ({error.error_count() - 1} more problems follow)" if error.error_count() > 1 else ""

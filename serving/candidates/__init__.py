@@ -1,10 +1,10 @@
 """Candidates: indexes of item vectors (exact, FAISS, Milvus), and one list from several searches.
 
-from serving.candidates import IndexConfig, open_index
+    from serving.candidates import IndexConfig, open_index
 
-with open_index(IndexConfig(kind="faiss"), dimension=64) as index:
-    index.upsert(item_ids, vectors)
-    index.search(user_vectors, k=100)
+    with open_index(IndexConfig(kind="faiss"), dimension=64) as index:
+        index.upsert(item_ids, vectors)
+        index.search(user_vectors, k=100)
 
 NumPy alone is imported here; faiss and pymilvus are, once an index of theirs is opened.
 """

@@ -1,10 +1,10 @@
 """The thin client: NumPy, grpcio and protobuf, no TensorFlow.
 
-from serving.client import IntentRecClient
+    from serving.client import IntentRecClient
 
-with IntentRecClient("127.0.0.1:8500") as client:
-    client.wait_until_ready()
-    client.recommend([{"item_id": "862", "timestamp": 1700000000}], k=5)
+    with IntentRecClient("127.0.0.1:8500") as client:
+        client.wait_until_ready()
+        client.recommend([{"item_id": "862", "timestamp": 1700000000}], k=5)
 
 `AsyncIntentRecClient` has the same methods for asyncio; `serving.client.prometheus_metrics` is an extra.
 """

@@ -1,4 +1,4 @@
-"""What the README tells to type can be typed."""
+"""What the README tells to type can be typed; its ``intentrec`` lines are read by tests/test_documents.py."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-import typer
 
-from pipelines.cli import app
 from tests.serving.deploy.files import DEPLOY, MODEL
 
 README = (DEPLOY / "README.md").read_text(encoding="utf-8")
@@ -27,21 +25,6 @@ def blocks(language: str) -> list[str]:
 def typed(start: str) -> list[list[str]]:
     lines = [line for block in blocks("bash") for line in block.splitlines() if line.startswith(start)]
     return [shlex.split(line, comments=True) for line in lines]
-
-
-@pytest.mark.parametrize("words", typed("intentrec "), ids=" ".join)
-def test_commands_parse(words: list[str]) -> None:
-    """Click reads the whole line, without running it."""
-    command: Any = typer.main.get_command(app)
-    context, rest = None, words[1:]
-    while rest:
-        name = rest.pop(0)
-        command = command.commands[name]
-        context = command.make_context(name, list(rest), parent=context, resilient_parsing=hasattr(command, "commands"))
-        if not hasattr(command, "commands"):
-            break
-    assert context is not None
-    assert not context.args
 
 
 def test_files_are_there() -> None:
