@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -92,12 +93,14 @@ def print_two_stages(record: dict[str, Any], console: Console) -> None:
     ranked = "full_ndcg@10" in record
     kinds = list(record["targets_in"])
     table = Table(
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),  # fits 80 columns
         title=f"{record['dataset']}, {record['part']} part: recall of candidates",
         caption=f"{record['targets']:,} targets; "
         + ", ".join(f"{name} {count:,}" for name, count in record["targets_in"].items() if name != "all"),
     )
     for name in ("candidates", *kinds, "coverage", *(["NDCG@10 ranked", "of full"] if ranked else [])):
-        table.add_column(name, justify="right")
+        table.add_column(name.replace(" ", "\n", 1), justify="right", no_wrap=True)
     for count, values in record["candidates"].items():
         cells = [f"{values['recall'][kind]:.4f}" if record["targets_in"][kind] else "-" for kind in kinds]
         cells.append(f"{values['coverage']:.1%}")

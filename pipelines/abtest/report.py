@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from pipelines.abtest.abtest import abtest, share_pages
@@ -14,7 +15,7 @@ from pipelines.abtest.page import page
 from pipelines.abtest.pictures import daily_figure, effects_figure
 from pipelines.abtest.service import Service
 from pipelines.abtest.statistics import METRICS
-from pipelines.abtest.words import interval, luck, percent_change, plain_number, signed
+from pipelines.abtest.words import interval, luck, percent_change, plain_number
 from pipelines.config import RunConfig
 from pipelines.drawing import save
 from pipelines.environment import provenance
@@ -100,12 +101,13 @@ def check_out(out: Path) -> None:
 
 def table(record: dict[str, Any]) -> Table:
     """The metrics for a terminal."""
-    found = Table(title=f"{record['models'][0]['title']} (A), {record['models'][1]['title']} (B): simulated people")
-    found.add_column("metric")
-    for name in ("A", "B", "B - A", "95% interval", "relative", "p (Holm)"):
+    title = f"{record['models'][0]['title']} (A), {record['models'][1]['title']} (B): simulated people"
+    found = Table(title=title, box=SIMPLE, padding=(0, 1, 0, 0))  # fits 80 columns
+    found.add_column("metric", min_width=16)
+    for name in ("A", "B", "B - A: 95% interval", "relative", "p (Holm)"):
         found.add_column(name, justify="right", no_wrap=True)
     for name, one in record["metrics"].items():
-        cells = [plain_number(one["a"]), plain_number(one["b"]), signed(one["difference"]), interval(one["interval"])]
+        cells = [plain_number(one["a"]), plain_number(one["b"]), interval(one["interval"])]
         found.add_row(METRICS[name], *cells, percent_change(one["relative"]), luck(one["adjusted_p"]))
     return found
 
