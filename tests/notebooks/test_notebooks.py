@@ -24,8 +24,8 @@ class Promise:
     Attributes:
         pictures: how many.
         texts: what is found in their tables and lines.
-        slow: left to ``make test-slow``, for it takes more than a minute of one core: several models or exports, or more
-            than the tiny data set. What is committed of it is looked at in every run.
+        slow: left to ``make test-slow``, for it takes more than a minute of one core: several models or exports, or
+            more than the tiny data set. What is committed of it is looked at in every run.
     """
 
     pictures: int
