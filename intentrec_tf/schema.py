@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -328,13 +329,21 @@ def _one_sentence(error: pydantic.ValidationError, source: str) -> str:
     parts = [str(part) for part in first["loc"]]
     if len(parts) > 2 and parts[0] == "intents" and parts[2] in kinds:
         del parts[2]  # pydantic's mark of the derivation, not a key of the file
-    field = " ".join(".".join(parts).split()) or "the whole file"  # a key may hold a line break
+    field = " ".join(".".join(parts).split())  # a key may hold a line break
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
         message = f"'derive' must be one of {', '.join(sorted(kinds))}"
     if first["type"] == "extra_forbidden":
-        message = "unknown key; check its spelling against pipelines/README.md"
+        close = difflib.get_close_matches(parts[-1], _known_keys(_Strict), n=1)
+        hint = f"(did you mean '{close[0]}'?)" if close else "(pipelines/README.md lists all)"
+        message = f"unknown key {hint}"
     elif first["type"] == "missing":
         message = "is required but missing"
     more = f" ({error.error_count() - 1} more problems follow)" if error.error_count() > 1 else ""
-    return f"{source}: field '{field}': {message}{more}."
+    where = f"field '{field}'" if field else "the whole file"
+    return f"{source}: {where}: {message}{more}."
+
+
+def _known_keys(model: type[BaseModel]) -> list[str]:
+    """Every key that some part of a schema knows."""
+    return sorted({name for part in model.__subclasses__() for name in [*part.model_fields, *_known_keys(part)]})

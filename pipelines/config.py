@@ -29,7 +29,7 @@ class TrainingConfig(BaseModel):
         rows_per_batch, row_length: shape of a packed batch; a retrieval model takes ``rows_per_batch`` users, a ranker
             as many questions.
         history: ``last`` (newest L transitions of a user) or ``all`` (every window of L).
-        patience: epochs without a better validation NDCG@10 before training stops.
+        patience: epochs (not validations) without a better validation NDCG@10 before training stops.
         validate_every: epochs between validations.
         validation_targets: size of the random validation subset during training (all if null).
         clip_norm: global gradient norm.

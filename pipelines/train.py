@@ -91,6 +91,11 @@ def _train(
             f"only {steps * training.epochs:,} steps in all, which may be too few to learn much; "
             "raise training.epochs or lower training.rows_per_batch"
         )
+    if training.patience < min(training.validate_every, training.epochs):
+        say(
+            f"training.patience {training.patience} ends before the next validation, which comes every "
+            f"{training.validate_every} epochs; set patience to at least as many"
+        )
     with replicas.scope():
         model.compile(optimizer=optimizer_of(training, steps), jit_compile=replicas.xla)
     if replicas.xla:

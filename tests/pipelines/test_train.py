@@ -120,6 +120,19 @@ def test_ctrl_c_says_how_to_go_on(
     assert "the same command goes on" in capsys.readouterr().err
 
 
+def test_a_patience_that_ends_before_the_next_validation_is_told(
+    prepared: PreparedData, make_config: Configure, tmp_path: Path
+):
+    told: dict[int, str] = {}
+    for patience in (2, 3):
+        lines: list[str] = []
+        run = RunFolder(tmp_path / f"{patience}")
+        train(prepared, flat(make_config(epochs=3, validate_every=3, patience=patience)), run, lines.append)
+        told[patience] = " ".join(lines)
+    assert "training.patience 2 ends before the next validation, which comes every 3 epochs" in told[2]
+    assert "training.patience" not in told[3]
+
+
 def test_the_warm_up_is_over_before_a_tenth_of_a_short_training():
     training = TrainingConfig(learning_rate=0.5, warmup_steps=100, epochs=10)
     for steps, warm in ((1, 1), (20, 20), (1_000, 100)):
