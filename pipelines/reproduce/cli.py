@@ -109,6 +109,26 @@ def shift(
         typer.echo(shift_report(setting, numbers("--seeds", seeds), places, results, typer.echo))
 
 
+@app.command(epilog="Example: `intentrec reproduce cold --dataset simulated --seeds 0,1`")
+def cold(
+    dataset: DatasetOption,
+    protocol: ProtocolOption = None,
+    seeds: SeedsOption = "0",
+    raw: RawOption = None,
+    request_time: RequestOption = None,
+    only: Annotated[str | None, typer.Option(help="Rows to run, joined by ';' (default: all).")] = None,
+    work: WorkOption = WORK,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Items that training never saw and users with little past, for V3 without and with id dropout."""
+    from pipelines.reproduce.cold import cold_report
+
+    setting, places = _asked(dataset, protocol, raw, request_time, work, results)
+    rows = [name.strip() for name in only.split(";") if name.strip()] if only else None
+    with resumable():
+        typer.echo(cold_report(setting, numbers("--seeds", seeds), places, results, rows, typer.echo))
+
+
 @app.command(epilog="Example: `intentrec reproduce figure6 --dataset foursquare-nyc`")
 def figure6(
     dataset: DatasetOption,

@@ -26,7 +26,7 @@ ROWS = tf.constant([[0, 2, 3], [4, 1, 3]])
 def _filled(**changes) -> ItemEmbedding:
     layer = ItemEmbedding(**{**INIT, **changes})
     layer.build(ROWS.shape)
-    layer.set_catalogue(CATALOGUE)
+    layer.set_catalogue(CATALOGUE, np.array([0, 0, 3, 2, 1]))
     return layer
 
 
