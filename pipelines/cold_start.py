@@ -199,31 +199,33 @@ def _popularity_so_far(
     """
     events = prepared.events
     times, users = events["timestamp"].to_numpy(), events["user_id"].to_numpy()
-    number = np.cumsum(new) - 1  # of a new item among them
     of_new = np.flatnonzero(new[rows])
     by_time = of_new[np.argsort(times[of_new], kind="stable")]
     met: dict[Any, list[int]] = {}
     for place in of_new:
         met.setdefault(users[place], []).append(place)
+    counts, done = np.zeros(len(new), int), 0
+    having = np.zeros(np.bincount(rows[of_new]).max() + 2, int)  # how many new items have each count
+    having[0] = new.sum()
     chance = np.random.default_rng(0)
-    counts, done = np.zeros(int(new.sum())), 0
     ranks, candidates = np.zeros((2, len(asked)), int)
     for i in np.argsort(times[asked], kind="stable"):
         place = asked[i]
         while times[by_time[done]] < times[place]:
-            counts[number[rows[by_time[done]]]] += 1
+            row = rows[by_time[done]]
+            having[counts[row]] -= 1
+            counts[row] += 1
+            having[counts[row]] += 1
             done += 1
-        allowed = np.ones(len(counts), bool)
+        barred = set()
         if prepared.spec.schema.exclude_seen:
-            allowed[[number[rows[other]] for other in met[users[place]] if other < place]] = False
-        own = number[rows[place]]
-        candidates[i] = allowed.sum()
-        if not allowed[own]:
-            ranks[i] = UNREACHABLE
-            continue
-        allowed[own] = False
-        scores = counts + chance.random(len(counts))  # counts are whole numbers: chance decides between equal ones
-        ranks[i] = 1 + int((scores[allowed] >= scores[own]).sum())
+            barred = {int(rows[other]) for other in met[users[place]] if other < place}
+        own, others = counts[rows[place]], counts[list(barred)]
+        candidates[i] = having.sum() - len(barred)
+        above = having[own + 1 :].sum() - (others > own).sum()
+        equal = having[own] - 1 - (others == own).sum()
+        reachable = rows[place] not in barred
+        ranks[i] = 1 + above + chance.integers(equal, endpoint=True) if reachable else UNREACHABLE
     return ranks, candidates
 
 
