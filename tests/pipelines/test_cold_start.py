@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from intentrec_tf import models
 from intentrec_tf.data_spec import DataSpec
+from intentrec_tf.models import NextItemModel
 from intentrec_tf.schema import Schema
 from intentrec_tf.vocabulary import FIRST, Vocabulary
 from pipelines.baselines import content_popularity
@@ -25,10 +27,8 @@ from pipelines.prepared import PreparedData
 from pipelines.report import evaluation_record, print_record
 from pipelines.run_folder import RunFolder
 from pipelines.split import TEST
-from pipelines.train import train
 
 LATE = ("fresh", "newer", "unmet")
-DAY = 86_400
 
 
 def quiet(line: str) -> None:
@@ -36,19 +36,17 @@ def quiet(line: str) -> None:
 
 
 def fresh_shop(folder: Path, make_shop: Callable[..., PrepareConfig], **schema: Any) -> PrepareConfig:
-    """The shop, where two items come in when the test begins and are taken up at once; a third one nobody meets.
-
-    One user is new, too.
-    """
+    """The shop, where two items come in after the training part; a third one nobody meets.  One user is new, too."""
     shop = make_shop(folder, schema)
     with (folder / "items.csv").open("a", encoding="utf-8") as file:
         file.writelines(f"{name},red,film,{i}.0\n" for i, name in enumerate(LATE))
     rows = (folder / "events.csv").read_text(encoding="utf-8").splitlines()
-    end = max(int(row.split(",")[2]) for row in rows[1:])
+    times = sorted(int(row.split(",")[2]) for row in rows[1:])
+    start, step = times[-40], (times[-1] - times[-40]) // 20
     with (folder / "events.csv").open("a", encoding="utf-8") as file:
         for i in range(40):
             user, item = f"u{i % 7}" if i < 37 else "guest", LATE[0 if i % 3 else 1]
-            file.write(f"{user},{item},{end + 60 * (i // 2)},play,{i}.5,home\n")
+            file.write(f"{user},{item},{start + step * (i // 2)},play,{i}.5,home\n")
     return shop
 
 
@@ -60,21 +58,23 @@ def data(make_shop: Callable[..., PrepareConfig], tmp_path_factory: pytest.TempP
     return prepare(shop, folder / "data", quiet)
 
 
-Looked = tuple[RunFolder, Evaluation, ColdStart]
+Looked = tuple[NextItemModel, Evaluation, ColdStart]
 
 
 @pytest.fixture(scope="module")
-def looked(
-    data: PreparedData, make_config: Callable[..., RunConfig], tmp_path_factory: pytest.TempPathFactory
-) -> Looked:
-    """A run with id dropout, and how it does."""
-    values = make_config(epochs=1).model_dump()
-    values["model"]["id_dropout"] = 0.3
-    run = RunFolder(tmp_path_factory.mktemp("runs") / "run")
-    train(data, RunConfig.model_validate(values), run, quiet)
-    model, prepared, _ = run.load_next_item_model()
-    result = evaluate(model, prepared, TEST)
-    return run, result, cold_start(result, model, prepared, TEST, batch=16)
+def config(make_config: Callable[..., RunConfig]) -> RunConfig:
+    """With id dropout."""
+    values = make_config().model_dump()
+    values["model"] |= {"id_dropout": 0.3, "variant": "V0"}
+    return RunConfig.model_validate(values)
+
+
+@pytest.fixture(scope="module")
+def looked(data: PreparedData, config: RunConfig) -> Looked:
+    """A model as it begins, and how it does."""
+    model = models.build_model(data.spec, config.model)
+    result = evaluate(model, data, TEST)
+    return model, result, cold_start(result, model, data, TEST, batch=16)
 
 
 def new_rows(data: PreparedData) -> list[int]:
@@ -118,8 +118,7 @@ def test_users_with_little_past(data: PreparedData, looked: Looked) -> None:
 
 
 def test_ranks_among_the_new_items(data: PreparedData, looked: Looked) -> None:
-    run, _, found = looked
-    model = run.load_next_item_model()[0]
+    model, _, found = looked
     part, rows = found.among_new[NEW], new_rows(data)
     np.testing.assert_array_equal(part.events, found.slices[NEW].events)
     content = content_popularity(data)({"item_id": np.zeros((1, 1), int)})(0, data.spec.items.size).numpy()[0]
@@ -152,14 +151,14 @@ def test_popularity_so_far_knows_the_past_alone(data: PreparedData, looked: Look
 
 
 def test_seen_items_are_no_candidates(
-    make_shop: Callable[..., PrepareConfig], make_config: Callable[..., RunConfig], tmp_path: Path
+    make_shop: Callable[..., PrepareConfig], config: RunConfig, tmp_path: Path
 ) -> None:
     """Leave-one-out knows no popularity so far: the other users' last events may be later."""
     shop = fresh_shop(tmp_path / "in", make_shop, exclude_seen=True)
     split = shop.split.model_copy(update={"kind": "leave_one_out"})
-    # items met as anybody's last event alone are new ones
     data = prepare(shop.model_copy(update={"min_item_count": 0, "split": split}), tmp_path / "data", quiet)
     spec = data.spec
+    # as if nobody had met them before
     lone = data.events["item_id"].to_numpy()[data.events["split"].to_numpy() == TEST][:5]
     spec.item_prior[spec.items.lookup(lone.tolist())] = 0
     config = make_config()
@@ -211,18 +210,17 @@ def test_popularity_of_the_content_by_hand() -> None:
     assert sorted(places) == list(range(8))  # no ties
 
 
-def test_a_catalogue_without_new_items(trained: RunFolder) -> None:
-    model, prepared, _ = trained.load_next_item_model()
+def test_a_catalogue_without_new_items(prepared: PreparedData, config: RunConfig) -> None:
+    model = models.build_model(prepared.spec, config.model)
     found = cold_start(evaluate(model, prepared, TEST), model, prepared, TEST)
     assert found.new_items == 0
     assert found.among_new == {}
     assert KNOWN in found.slices
 
 
-def test_the_record_and_what_people_see(looked: Looked) -> None:
-    run, result, found = looked
-    _, prepared, config = run.load_next_item_model()
-    record = evaluation_record(result, prepared, config, TEST) | {"cold_start": found.record()}
+def test_the_record_and_what_people_see(data: PreparedData, config: RunConfig, looked: Looked) -> None:
+    _, result, found = looked
+    record = evaluation_record(result, data, config, TEST) | {"cold_start": found.record()}
     among = record["cold_start"]["among_new_items"][NEW]
     assert among["targets"] == len(found.slices[NEW].events)
     assert set(among["metrics"]) == {MODEL, CONTENT, SO_FAR, RANDOM, "most recent items"}
