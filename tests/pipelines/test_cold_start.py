@@ -25,7 +25,6 @@ from pipelines.input_fn import question_batches
 from pipelines.prepare import PrepareConfig, prepare
 from pipelines.prepared import PreparedData
 from pipelines.report import evaluation_record, print_record
-from pipelines.run_folder import RunFolder
 from pipelines.split import TEST
 
 LATE = ("fresh", "newer", "unmet")
@@ -161,10 +160,7 @@ def test_seen_items_are_no_candidates(
     # as if nobody had met them before
     lone = data.events["item_id"].to_numpy()[data.events["split"].to_numpy() == TEST][:5]
     spec.item_prior[spec.items.lookup(lone.tolist())] = 0
-    config = make_config()
-    from pipelines.run_folder import build
-
-    model = build(spec, config)
+    model = models.build_model(spec, config.model)
     result = evaluate(model, data, TEST)
     found = cold_start(result, model, data, TEST)
     assert set(found.among_new) == {NEW}
