@@ -163,7 +163,8 @@ def _among_new(
     steps[CONTENT] = _baseline_step(content_popularity(prepared), prepared, batches, new)
     if not prepared.spec.schema.exclude_seen:
         steps["most recent items"] = _baseline_step(most_recent(prepared), prepared, batches, new)
-    events, found = [], {name: [] for name in steps}
+    events: list[np.ndarray] = []
+    found: dict[str, list[np.ndarray]] = {name: [] for name in steps}
     for inputs, targets in batches:
         events.append(targets["event"].numpy())
         for name, step in steps.items():
@@ -202,7 +203,7 @@ def _popularity_so_far(
     of_new = np.flatnonzero(new[rows])
     by_time = of_new[np.argsort(times[of_new], kind="stable")]
     met: dict[Any, list[int]] = {}
-    for place in of_new:
+    for place in of_new.tolist():
         met.setdefault(users[place], []).append(place)
     counts, done = np.zeros(len(new), int), 0
     having = np.zeros(np.bincount(rows[of_new]).max() + 2, int)  # how many new items have each count
