@@ -23,7 +23,8 @@ from pipelines.retrieval_input import with_topics
 
 MODEL = "intentrec"
 CONTENT, SO_FAR, RANDOM = "popularity of the content", "popularity so far", "random"
-KNOWN, NEW, MET_NOW = "known items", "new items", "new items that the user has not met"
+KNOWN, NEW = "known items", "new items"
+UNMET = "{} that the user has not met"
 FEW = (0, 1, 2)
 SHOWN = ("HR@10", "NDCG@10")
 DEFINITIONS = {
@@ -111,14 +112,14 @@ def cold_start(
     new = (prior == 0) & (np.arange(len(prior)) >= FIRST)
     every = Slice(result.events, result.ranks)
     unseen = prior[rows[result.events]] == 0  # also what is not in the catalogue at all
-    slices = {KNOWN: every.only(~unseen), **_new_slices(every.only(unseen), prepared)}
+    slices = _with_unmet(KNOWN, every.only(~unseen), prepared) | _with_unmet(NEW, every.only(unseen), prepared)
     for count in FEW:
         words = f"users with {count} earlier event{'s' if count != 1 else ''}"
         slices[words] = every.only(past[result.events] == count) if count else _without_history(prepared, rows, part)
     among = {}
     asked = result.events[new[rows[result.events]]]
     if len(asked):
-        among = _new_slices(_among_new(model, prepared, asked, new, rows, batch), prepared)
+        among = _with_unmet(NEW, _among_new(model, prepared, asked, new, rows, batch), prepared)
     filled = {name: part for name, part in slices.items() if len(part.events)}
     return ColdStart(int(new.sum()), filled, {name: part for name, part in among.items() if len(part.events)})
 
@@ -129,12 +130,12 @@ def _rows(prepared: PreparedData) -> np.ndarray:
     return prepared.spec.items.lookup(distinct.tolist())[codes]
 
 
-def _new_slices(found: Slice, prepared: PreparedData) -> dict[str, Slice]:
+def _with_unmet(name: str, found: Slice, prepared: PreparedData) -> dict[str, Slice]:
     """All, and, where seen items may be recommended, those that are no repetition."""
-    slices = {NEW: found}
+    slices = {name: found}
     if not prepared.spec.schema.exclude_seen:
         repeated = prepared.events.duplicated(["user_id", "item_id"]).to_numpy()
-        slices[MET_NOW] = found.only(~repeated[found.events])
+        slices[UNMET.format(name)] = found.only(~repeated[found.events])
     return slices
 
 

@@ -18,7 +18,7 @@ from intentrec_tf.models import NextItemModel
 from intentrec_tf.schema import Schema
 from intentrec_tf.vocabulary import FIRST, Vocabulary
 from pipelines.baselines import content_popularity
-from pipelines.cold_start import CONTENT, KNOWN, MET_NOW, MODEL, NEW, RANDOM, SO_FAR, ColdStart, Slice, cold_start
+from pipelines.cold_start import CONTENT, KNOWN, MODEL, NEW, RANDOM, SO_FAR, UNMET, ColdStart, Slice, cold_start
 from pipelines.config import RunConfig
 from pipelines.evaluate import Evaluation, evaluate, ranking_metrics
 from pipelines.input_fn import question_batches
@@ -97,8 +97,9 @@ def test_the_slices_part_the_targets(data: PreparedData, looked: Looked) -> None
         for name, ranks in part.ranks.items():
             np.testing.assert_array_equal(ranks, result.ranks[name][places])
     first = [events.index.get_loc(i) for i in events.drop_duplicates(["user_id", "item_id"]).index]
-    assert list(found.slices[MET_NOW].events) == sorted(set(new.events) & set(first))
-    assert len(found.slices[MET_NOW].events) < len(new.events)
+    for name, part in ((KNOWN, known), (NEW, new)):
+        assert list(found.slices[UNMET.format(name)].events) == sorted(set(part.events) & set(first))
+    assert len(found.slices[UNMET.format(NEW)].events) < len(new.events)
 
 
 def test_users_with_little_past(data: PreparedData, looked: Looked) -> None:
@@ -131,8 +132,8 @@ def test_ranks_among_the_new_items(data: PreparedData, looked: Looked) -> None:
                 checked += 1
     assert checked == 2 * len(part.events)
     assert (part.candidates == len(rows)).all()
-    assert set(found.among_new) == {NEW, MET_NOW}
-    np.testing.assert_array_equal(found.among_new[MET_NOW].events, found.slices[MET_NOW].events)
+    assert set(found.among_new) == {NEW, UNMET.format(NEW)}
+    np.testing.assert_array_equal(found.among_new[UNMET.format(NEW)].events, found.slices[UNMET.format(NEW)].events)
 
 
 def test_popularity_so_far_knows_the_past_alone(data: PreparedData, looked: Looked) -> None:
