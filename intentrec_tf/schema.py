@@ -205,7 +205,7 @@ class Schema(_Strict):
         request_time: whether the gap to the next event (at serving: to now) is an input.
         max_history: L, the number of newest events the model reads.
         min_item_count: items with fewer training events map to the out-of-vocabulary row; 0 knows the whole catalogue,
-            also items that nobody has met yet.
+            also items that nobody has met yet, which ``model.id_dropout`` scores by their features.
         explicit_interests: the item feature that users declare interest in, if they do.
         exclude_seen: never recommend what the history holds.
     """

@@ -51,6 +51,30 @@ def most_recent(prepared: PreparedData) -> Scorer:
     return score
 
 
+def content_popularity(prepared: PreparedData) -> Scorer:
+    """How popular the items are that an item shares its labels with: a popularity of items that nobody has met yet.
+
+    Each label's training events per trained item that has it, over those of all items; the logarithm's mean over the
+    labels of a feature, summed over the features.  Equal scores are told apart by chance, with a fixed seed.
+    """
+    spec = prepared.spec
+    trained = spec.item_prior > 0
+    usual = spec.item_prior.sum() / max(trained.sum(), 1)
+    scores = np.zeros(spec.items.size)
+    for feature in spec.schema.item_features:
+        if feature.kind == "numeric":
+            continue
+        labels = spec.catalogue[feature.name].reshape(spec.items.size, -1)
+        events, items = np.zeros((2, spec.feature_size(feature)))
+        np.add.at(events, labels[trained], spec.item_prior[trained, None])
+        np.add.at(items, labels[trained], 1)
+        gain = np.where(items > 0, np.log(np.maximum(events, 1) / np.maximum(items, 1) / usual), 0.0)
+        there = labels > 0
+        scores += (gain[labels] * there).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    chance = np.random.default_rng(0).random(len(scores))
+    return _constant(np.lexsort((chance, scores)).argsort())  # places, so that float32 keeps all apart
+
+
 def baselines(prepared: PreparedData) -> dict[str, Scorer]:
     """The baselines that make sense for the data, by name."""
     chosen = {"popularity": popularity(prepared), "recent popularity": recent_popularity(prepared)}

@@ -48,6 +48,7 @@ class Evaluation:
         intents: intent name -> metrics of :func:`intentrec_tf.metrics.intent_metrics`.
         ranks: system name -> int32 [targets], in the order of the events.
         intent_hits: intent name -> int8 [targets], likewise; see :func:`intentrec_tf.metrics.intent_hits`.
+        events: int [targets], places of the targets in ``prepared.events``, rising.
         targets_per_user: int [users with a target], in the order of the events.
         targets: number of target events.
         outside_catalogue: targets whose item training never saw; every system misses them.
@@ -59,6 +60,7 @@ class Evaluation:
     intents: dict[str, dict[str, float]]
     ranks: dict[str, np.ndarray]
     intent_hits: dict[str, np.ndarray]
+    events: np.ndarray
     targets_per_user: np.ndarray
     targets: int
     outside_catalogue: int
@@ -75,12 +77,19 @@ def ranking_metrics(ranks: np.ndarray) -> dict[str, float]:
     return {name: float(tf.reduce_mean(values)) for name, values in metrics.items()}
 
 
-def ranking_step(model: NextItemModel | RetrievalModel | Ranker, batches: tf.data.Dataset) -> Step:
+def ranking_step(
+    model: NextItemModel | RetrievalModel | Ranker, batches: tf.data.Dataset, among: np.ndarray | None = None
+) -> Step:
     """The function that ranks one of ``batches``: ``rank`` int32 [batch], ``intents`` probabilities [batch, d_i].
 
     The rank is among the whole catalogue, a ranker's among the candidates.
 
     Trace it once and use it for every validation.
+
+    Args:
+        model: of any kind.
+        batches: of its questions.
+        among: bool [V], the items that a target is compared with; None takes all.
     """
 
     @tf.function(input_signature=batches.element_spec)  # one trace for batches of every size
@@ -90,10 +99,11 @@ def ranking_step(model: NextItemModel | RetrievalModel | Ranker, batches: tf.dat
             return {"rank": candidate_rank(scores, inputs["candidate"], targets["item"]), "intents": {}}
         if isinstance(model, RetrievalModel):
             scorer = model.item_scorer(model(inputs, training=False))
-            return {"rank": rank_targets(scorer, model.spec, targets), "intents": {}}
+            return {"rank": rank_targets(scorer, model.spec, targets, among), "intents": {}}
         outputs = model.newest_model()(inputs, training=False)
         intents = {name: values[:, -1] for name, values in outputs["probabilities"].items()}
-        return {"rank": rank_targets(model.item_scorer(model.newest(outputs)), model.spec, targets), "intents": intents}
+        scorer = model.item_scorer(model.newest(outputs))
+        return {"rank": rank_targets(scorer, model.spec, targets, among), "intents": intents}
 
     return step
 
@@ -160,6 +170,7 @@ def evaluate(
         intents={name: intent_metrics(*pair) for name, pair in predicted.items()},
         ranks=ranks,
         intent_hits={name: intent_hits(*pair)[order] for name, pair in predicted.items()},
+        events=asked[order],
         targets_per_user=users.groupby(users, sort=False).size().to_numpy(),
         targets=len(ranks["intentrec"]),
         outside_catalogue=outside,
@@ -168,7 +179,15 @@ def evaluate(
     )
 
 
-def rank_targets(scores_of: ScoreChunk, spec: DataSpec, targets: Columns) -> tf.Tensor:
-    """Rank of each target among the candidates the schema allows, int32 [batch]."""
+def rank_targets(scores_of: ScoreChunk, spec: DataSpec, targets: Columns, among: np.ndarray | None = None) -> tf.Tensor:
+    """Rank of each target among the candidates the schema allows, int32 [batch]; ``among`` as of
+    :func:`ranking_step`."""
     excluded = targets["seen"] if spec.schema.exclude_seen else None
+    if among is not None:
+        scores_of = _only(scores_of, tf.constant(among))
     return target_rank(scores_of, spec.items.size, targets["item"], excluded, ITEMS_AT_ONCE)
+
+
+def _only(scores_of: ScoreChunk, among: tf.Tensor) -> ScoreChunk:
+    """Scores of which those of the other items are ``-inf``."""
+    return lambda start, stop: tf.where(among[None, start:stop], scores_of(start, stop), -float("inf"))

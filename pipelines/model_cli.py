@@ -94,9 +94,13 @@ def evaluate(
     batch: Annotated[int, typer.Option(help="Targets scored at once.", min=1)] = 256,
     max_targets: Annotated[int | None, typer.Option(help="A random subset of this size.", min=1)] = None,
 ) -> None:
-    """Rank the whole catalogue for every target, beside the baselines; score the intents."""
+    """Rank the whole catalogue for every target, beside the baselines; score the intents.
+
+    Targets that training never saw, and users with little past, also by themselves.
+    """
     from rich.console import Console
 
+    from pipelines.cold_start import cold_start
     from pipelines.evaluate import evaluate as run_evaluate
     from pipelines.report import evaluation_record, print_record, write_record
     from pipelines.run_folder import RunFolder
@@ -105,7 +109,9 @@ def evaluate(
     folder = RunFolder(run)
     model, prepared, config = folder.load_scorer()
     number = PARTS.index(part.value)
-    record = evaluation_record(run_evaluate(model, prepared, number, batch, max_targets), prepared, config, number)
+    result = run_evaluate(model, prepared, number, batch, max_targets)
+    record = evaluation_record(result, prepared, config, number)
+    record["cold_start"] = cold_start(result, model, prepared, number, batch).record()
     print_record(record, Console())
     if part is Part.test and max_targets is None:
         folder.keep_evaluation(record)

@@ -55,7 +55,7 @@ def write_record(record: dict[str, Any], path: Path) -> None:
 
 
 def print_record(record: dict[str, Any], console: Console) -> None:
-    """Show a result as tables: items beside the baselines, then intents beside the majority class."""
+    """Show a result as tables: items beside the baselines, intents beside the majority class, then the cold start."""
     split = record["protocol"]["split"]["kind"].replace("_", " ")
     request = "used" if record["request_time"] else "not used"
     seen = "seen items excluded" if record["protocol"]["filter_seen"] else "seen items allowed"
@@ -82,6 +82,30 @@ def print_record(record: dict[str, Any], console: Console) -> None:
         for name, metrics in record["intents"].items():
             intents.add_row(name, *(f"{metrics[k]:.4f}" if k in metrics else "-" for k in keys))
         console.print(intents)
+    if record.get("cold_start"):
+        _print_cold_start(record["cold_start"], model, console)
+
+
+def _print_cold_start(record: dict[str, Any], model: str, console: Console) -> None:
+    """Targets by what is known of item and user; new items also among themselves, where anything new may be found."""
+    count = record["new_items"]
+    groups = {"whole catalogue": record["whole_catalogue"], f"the {count:,} new items": record["among_new_items"]}
+    table = Table(
+        title="cold start",
+        caption="new items: "
+        + record["definitions"]["new items"]
+        + (". " if count else "; the catalogue has none of them (prepare --min-item-count 0 takes them in)"),
+    )
+    for name in ("targets", "count", "ranked among", "system", "HR@10", "NDCG@10"):
+        table.add_column(name, justify="left" if name in ("targets", "ranked among", "system") else "right")
+    for among, slices in groups.items():
+        for name, found in slices.items():
+            systems = found["metrics"] if among != "whole catalogue" else {"intentrec": found["metrics"]["intentrec"]}
+            for system, metrics in systems.items():
+                shown = model if system == "intentrec" else system
+                values = (f"{metrics[metric]:.4f}" for metric in ("HR@10", "NDCG@10"))
+                table.add_row(name, f"{found['targets']:,}", among, shown, *values)
+    console.print(table)
 
 
 def plot_history(history: Path, picture: Path) -> None:

@@ -151,7 +151,7 @@ def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     model = IntentRec(prepared.spec, config)
     noise = np.random.default_rng(0)
     model.set_weights([w + 0.2 * noise.standard_normal(w.shape).astype(w.dtype) for w in model.get_weights()])
-    model.item_embedding.set_catalogue(prepared.spec.catalogue)
+    model.item_embedding.set_catalogue(prepared.spec.catalogue, prepared.spec.item_prior)
     save_model(model, folder / "model" / str(VERSION), K)
     saved = tf.saved_model.load(str(folder / "model" / str(VERSION)))
     with LocalServer(folder / "model") as server, IntentRecClient(server.address) as client:

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from intentrec_tf.masking import NEVER
-from intentrec_tf.vocabulary import FIRST
+from intentrec_tf.vocabulary import FIRST, OOV
 
 
 @tf.keras.utils.register_keras_serializable("intentrec_tf")
@@ -23,7 +23,8 @@ class ItemHead(tf.keras.layers.Layer):
         item_bias: whether each item has a bias.
 
     Call arguments: ``state`` float [..., d]; ``item_vectors`` float [V, dim] when tied; ``rows`` int32 [R] to score
-        only those, ``item_vectors`` then being theirs.
+        only those, ``item_vectors`` then being theirs; ``known`` bool [V] or [R], which of them go by their own id (see
+        :class:`IdDropout`): the others have the bias of the OOV row.  None: all do.
     Returns: float32 logits [..., V], or [..., R].
     """
 
@@ -48,12 +49,12 @@ class ItemHead(tf.keras.layers.Layer):
             self.table = self.add_weight(name="table", shape=(self.vocabulary_size, self.dim), initializer=normal)
         super().build(input_shape)
 
-    def call(self, state, item_vectors=None, rows=None):
-        query, vectors, bias = self.factors(state, item_vectors, rows)
+    def call(self, state, item_vectors=None, rows=None, known=None):
+        query, vectors, bias = self.factors(state, item_vectors, rows, known)
         logits = tf.cast(tf.matmul(query, tf.cast(vectors, query.dtype), transpose_b=True), tf.float32)
         return logits + bias
 
-    def factors(self, state, item_vectors=None, rows=None):
+    def factors(self, state, item_vectors=None, rows=None, known=None):
         """What the logits are made of: ``query`` [..., dim], ``vectors`` [V, dim], float32 ``bias`` [V].
 
         ``logits = query @ vectors' + bias``; the bias holds the -1e9 of padding and OOV.  With ``rows``
@@ -69,8 +70,9 @@ class ItemHead(tf.keras.layers.Layer):
         forbidden = tf.range(self.vocabulary_size) < FIRST if rows is None else rows < FIRST
         bias = tf.cast(forbidden, tf.float32) * NEVER
         if self.item_bias:
-            own = tf.cast(self.bias, tf.float32)
-            bias += own if rows is None else tf.gather(own, rows)
+            every = tf.cast(self.bias, tf.float32)
+            own = every if rows is None else tf.gather(every, rows)
+            bias += own if known is None else tf.where(known, own, every[OOV])
         return query, vectors, bias
 
     def get_config(self):

@@ -36,6 +36,9 @@ class ModelConfig(BaseModel):
         multi_label_loss: ``softmax`` (the paper's positive-only form) or ``sigmoid``.
         average_labels: divide a multi-label loss by its number of labels.
         random_oov: share of training ids replaced by the out-of-vocabulary row.
+        id_dropout: share of the items that a training step knows by their catalogue features alone, so that items
+            without any training event can be recommended by theirs (:class:`ItemEmbedding`); needs ``tied``.  0: items
+            never seen keep a random vector.  Baselines on item ids alone have no use for it.
         negatives: items that a training step compares with the true one, shared by its batch (sampled softmax); null
             compares with the whole catalogue.  For catalogues from about 50,000 items on.
         mask_share: of a sequence, hidden in training (BERT4Rec).
@@ -72,6 +75,7 @@ class ModelConfig(BaseModel):
     multi_label_loss: Literal["softmax", "sigmoid"] = "softmax"
     average_labels: bool = True
     random_oov: float = Field(0.01, ge=0, lt=1)
+    id_dropout: float = Field(0.0, ge=0, lt=1)
     negatives: int | None = Field(None, ge=2)
     mask_share: float = Field(0.3, gt=0, lt=1)
     hidden_window: Span | None = 86_400
@@ -80,6 +84,12 @@ class ModelConfig(BaseModel):
     def _heads_divide_dim(self) -> ModelConfig:
         if self.dim % self.heads:
             raise ValueError(f"heads {self.heads} must divide dim {self.dim}")
+        return self
+
+    @model_validator(mode="after")
+    def _scored_by_features(self) -> ModelConfig:
+        if self.id_dropout and not self.tied:
+            raise ValueError("id_dropout needs tied: an output table of its own knows no item features")
         return self
 
     def weight_of(self, intent: str) -> float:

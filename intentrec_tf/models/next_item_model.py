@@ -83,7 +83,7 @@ class NextItemModel(tf.keras.Model):
         self.spec = spec
         self.config = config
         self.item_embedding = item_embedding
-        self.item_embedding.set_catalogue(spec.catalogue)
+        self.item_embedding.set_catalogue(spec.catalogue, spec.item_prior)
         self.item_head = ItemHead(
             spec.items.size,
             config.dim,
@@ -140,9 +140,11 @@ class NextItemModel(tf.keras.Model):
             vectors: of these rows, if they have been computed before.
         """
         stop = self.spec.items.size if stop is None else stop
+        known = self.item_embedding.known_ids()
         if vectors is None and self.config.tied:
-            vectors = self.item_embedding.item_vectors(start, stop)
-        return self.item_head(state, item_vectors=vectors, rows=tf.range(start, stop))
+            vectors = self.item_embedding.item_vectors(start, stop, known)
+        known = None if known is None else known[start:stop]
+        return self.item_head(state, item_vectors=vectors, rows=tf.range(start, stop), known=known)
 
     def newest(self, outputs: dict[str, Any]) -> Question:
         """What the last place of every history asks the item head."""
@@ -190,8 +192,10 @@ class NextItemModel(tf.keras.Model):
 
     def candidate_scores(self, question: Question, rows: tf.Tensor) -> tf.Tensor:
         """Logarithm of :meth:`candidate_probabilities`, float32 [batch, C]; padding and OOV get -1e9."""
-        vectors = self.item_embedding(rows) if self.config.tied else None
-        query, vectors, bias = self.item_head.factors(question.state, vectors, rows)
+        known = self.item_embedding.known_ids()
+        vectors = self.item_embedding(rows, known=known) if self.config.tied else None
+        known = None if known is None else tf.gather(known, rows)
+        query, vectors, bias = self.item_head.factors(question.state, vectors, rows, known)
         logits = tf.cast(tf.einsum("bd,bcd->bc", query, tf.cast(vectors, query.dtype)), tf.float32) + bias
         chances = candidate_log_softmax(logits, rows)
         repeat = question.repeat
@@ -223,27 +227,37 @@ class NextItemModel(tf.keras.Model):
         items: tf.Tensor,
         weights: tf.Tensor,
         mixture: tuple[tf.Tensor, tf.Tensor] | None = None,
+        training: bool = False,
     ) -> tf.Tensor:
         """Eq 3 for the item: over the whole catalogue, or over ``config.negatives`` sampled items.
+
+        With ``config.id_dropout`` training leaves out items that it never sees: never being right, they would only
+        teach that items without an id are wrong.
 
         Args:
             state: float [..., dim].
             items: int32 [...] true rows; padding and OOV carry no label and no weight.
             weights: float [...].
             mixture: of the softmax with what the repeat head gives, see :func:`linear_cross_entropy`.
+            training: whether ids are dropped.
 
         Returns:
             Scalar float32.
         """
         targets = tf.where(items >= FIRST, items, -1)
+        known = self.item_embedding.known_ids(training)
+        possible = self.item_embedding.trained if known is not None and training else None
         if self.config.negatives is None:
-            vectors = self.item_embedding.item_vectors() if self.config.tied else None
-            query, vectors, bias = self.item_head.factors(state, vectors)
+            vectors = self.item_embedding.item_vectors(known=known) if self.config.tied else None
+            query, vectors, bias = self.item_head.factors(state, vectors, known=known)
+            bias = bias if possible is None else tf.where(possible, bias, NEVER)
             return linear_cross_entropy(query, vectors, bias, targets, weights, mixture)
         targets = tf.reshape(targets, [-1])
         rows, log_expected = self.sampler(tf.maximum(targets, 0))
-        vectors = self.item_embedding(rows) if self.config.tied else None
-        query, vectors, bias = self.item_head.factors(tf.reshape(state, [-1, state.shape[-1]]), vectors, rows)
+        vectors = self.item_embedding(rows, known=known) if self.config.tied else None
+        known = None if known is None else tf.gather(known, rows)
+        query, vectors, bias = self.item_head.factors(tf.reshape(state, [-1, state.shape[-1]]), vectors, rows, known)
+        bias = bias if possible is None else tf.where(tf.gather(possible, rows), bias, NEVER)
         negatives, weights = rows[-self.sampler.count :], tf.reshape(weights, [-1])
         if mixture is not None:
             mixture = tf.reshape(mixture[0], [-1]), tf.reshape(mixture[1], [-1])
@@ -259,13 +273,15 @@ class NextItemModel(tf.keras.Model):
         """Whether an intent's labels are scored each by itself, with a sigmoid, rather than by one softmax."""
         return name in self._label_matrices and self.config.multi_label_loss == "sigmoid"
 
-    def losses_of(self, outputs: dict[str, Any], targets: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def losses_of(
+        self, outputs: dict[str, Any], targets: dict[str, tf.Tensor], training: bool = False
+    ) -> dict[str, tf.Tensor]:
         """Eq 3 for the item and each intent, and their total of Eq 4 under ``loss``; scalars."""
         weight = targets["weight"]
         mixture = None
         if "repeat" in outputs:
             mixture = repeat_mixture(outputs["repeat"], targets["item"])
-        parts = {"item_loss": self.item_loss(outputs["state"], targets["item"], weight, mixture)}
+        parts = {"item_loss": self.item_loss(outputs["state"], targets["item"], weight, mixture, training)}
         total = parts["item_loss"]
         for name, logits in outputs["intents"].items():
             parts[f"{name}_loss"] = self._intent_loss(name, logits, targets)
@@ -283,7 +299,7 @@ class NextItemModel(tf.keras.Model):
 
     def step_losses(self, inputs: dict, targets: dict, training: bool) -> dict[str, tf.Tensor]:
         """What one batch costs, see :meth:`losses_of`."""
-        return self.losses_of(self(inputs, training=training), targets)
+        return self.losses_of(self(inputs, training=training), targets, training)
 
     def train_step(self, data):
         with tf.GradientTape() as tape:

@@ -23,17 +23,26 @@ class EmbeddingSizes(Protocol):
     def feature_dim(self) -> int: ...
     @property
     def random_oov(self) -> float: ...
+    @property
+    def id_dropout(self) -> float: ...
 
 
 def item_embedding(spec: DataSpec, config: EmbeddingSizes, metadata: bool = True) -> ItemEmbedding:
-    """The layer that embeds items, with their catalogue features or by id alone."""
+    """The layer that embeds items, with their catalogue features or by id alone.
+
+    Raises:
+        ValueError: items are to do without their ids, and have no features.
+    """
+    if metadata and config.id_dropout and not spec.schema.item_features:
+        raise ValueError(f"id_dropout needs item features, and schema '{spec.schema.name}' has none; set it to 0")
     features = []
     for f in spec.schema.item_features if metadata else ():
         minimum, maximum = spec.numeric_ranges.get(f.name, (0.0, 1.0))
         width = spec.catalogue[f.name].shape[1] if f.kind == "multi_label" else 1
         feature = {"name": f.name, "kind": f.kind, "size": spec.feature_size(f), "width": width}
         features.append({**feature, "minimum": minimum, "maximum": maximum})
-    return ItemEmbedding(spec.items.size, config.dim, features, config.feature_dim, name="item_embedding")
+    id_dropout = config.id_dropout if metadata else 0.0
+    return ItemEmbedding(spec.items.size, config.dim, features, config.feature_dim, id_dropout, name="item_embedding")
 
 
 def transformer(

@@ -47,7 +47,7 @@ class Ranker(tf.keras.Model):
         self.config = config
         self.base = base
         self.item_embedding = embedding
-        self.item_embedding.set_catalogue(spec.catalogue)
+        self.item_embedding.set_catalogue(spec.catalogue, spec.item_prior)
         self._means = {"loss": tf.keras.metrics.Mean(name="loss")}
 
     def start_from(self, model: NextItemModel) -> None:

@@ -36,6 +36,8 @@ class RetrievalConfig(BaseModel):
         horizon: events after a cut of the history that are its positives.
         ignored: event feature -> labels of events that are no sign of interest ("thumbs_down") and start no cluster.
         random_oov: share of training ids replaced by the out-of-vocabulary row.
+        id_dropout: share of the items that a training step knows by their catalogue features alone, so that items
+            without any training event can be found by theirs; see :class:`ItemEmbedding`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +64,7 @@ class RetrievalConfig(BaseModel):
     horizon: int = Field(8, ge=1, le=100)
     ignored: dict[str, tuple[str, ...]] = {}
     random_oov: float = Field(0.01, ge=0, lt=1)
+    id_dropout: float = Field(0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> RetrievalConfig:

@@ -51,7 +51,7 @@ class RetrievalModel(tf.keras.Model):
         self.spec = spec
         self.config = config
         self.item_embedding = embedding
-        self.item_embedding.set_catalogue(spec.catalogue)
+        self.item_embedding.set_catalogue(spec.catalogue, spec.item_prior)
         self.item_tower = ItemTower(config.hidden_dim, name="item_tower")
         self.item_tower.build([None, config.dim])
         self.choice = SlotChoice(config.slot_choice, name="slot_choice")
@@ -92,7 +92,7 @@ class RetrievalModel(tf.keras.Model):
         outputs = self(inputs, training=training)
         items = targets["item"]
         users, positives = tf.shape(items)[0], tf.shape(items)[1]
-        vectors = self.item_tower(self.item_embedding(items))
+        vectors = self.item_tower(self.item_embedding(items, training=training))
         if self.config.interests == "conditional":
             queries, usable = outputs["queries"], outputs["slots"]
         else:

@@ -111,11 +111,21 @@ def _limits(info: dict[str, Any]) -> str:
     lines = [
         f"It recommends items of the {known} only; newer ones need a new training run.",
         "A user without events gets what is popular in the training data.",
+        *_unseen(info),
         "It learnt from what people did, which depends on what they were shown.",
         "Scores are probabilities of the model, not promises; see the calibration error above.",
         "If people want their data deleted, delete their stored history and leave them out of the next training.",
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _unseen(info: dict[str, Any]) -> list[str]:
+    """What becomes of items that the catalogue holds and training never saw."""
+    if info["schema"]["min_item_count"]:
+        return []
+    if info["config"]["model"].get("id_dropout"):
+        return ["Items without any training event are scored by their catalogue features alone."]
+    return ["Scores of items without any training event mean nothing; `model.id_dropout` would base them on features."]
 
 
 def _made(info: dict[str, Any]) -> str:

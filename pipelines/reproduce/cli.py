@@ -27,6 +27,7 @@ SeedsOption = Annotated[str, typer.Option("--seeds", help="Numbers joined by com
 SeedOption = Annotated[int, typer.Option("--seed", help="Of the run that is looked at.")]
 WorkOption = Annotated[Path, typer.Option("--work", help="Prepared data and weights (large).")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Records, tables and pictures (small).")]
+OnlyOption = Annotated[str | None, typer.Option("--only", help="Rows to run, joined by ';' (default: all).")]
 RequestOption = Annotated[
     bool | None, typer.Option("--request-time/--no-request-time", help="Whether models may know the moment asked for.")
 ]
@@ -56,7 +57,7 @@ def _add(table: str) -> None:
         seeds: SeedsOption = "0",
         raw: RawOption = None,
         request_time: RequestOption = None,
-        only: Annotated[str | None, typer.Option(help="Rows to run, joined by ';' (default: all).")] = None,
+        only: OnlyOption = None,
         work: WorkOption = WORK,
         results: ResultsOption = RESULTS,
         again: Annotated[bool, typer.Option("--again", help="Replace runs of another configuration.")] = False,
@@ -64,9 +65,10 @@ def _add(table: str) -> None:
         from pipelines.reproduce.reproduce import reproduce_table
 
         setting, places = _asked(dataset, protocol, raw, request_time, work, results)
-        rows = [name.strip() for name in only.split(";") if name.strip()] if only else None
         with resumable():
-            typer.echo(reproduce_table(table, setting, numbers("--seeds", seeds), places, rows, again, typer.echo))
+            typer.echo(
+                reproduce_table(table, setting, numbers("--seeds", seeds), places, _rows(only), again, typer.echo)
+            )
 
 
 for _table in HELP:
@@ -127,6 +129,25 @@ def coverage(
         typer.echo(coverage_report(setting, numbers("--seeds", seeds), places, results, typer.echo))
 
 
+@app.command(epilog="Example: `intentrec reproduce cold --dataset simulated --seeds 0,1`")
+def cold(
+    dataset: DatasetOption,
+    protocol: ProtocolOption = None,
+    seeds: SeedsOption = "0",
+    raw: RawOption = None,
+    request_time: RequestOption = None,
+    only: OnlyOption = None,
+    work: WorkOption = WORK,
+    results: ResultsOption = RESULTS,
+) -> None:
+    """Items that training never saw and users with little past, for V3 without and with id dropout."""
+    from pipelines.reproduce.cold import cold_report
+
+    setting, places = _asked(dataset, protocol, raw, request_time, work, results)
+    with resumable():
+        typer.echo(cold_report(setting, numbers("--seeds", seeds), places, results, _rows(only), typer.echo))
+
+
 @app.command(epilog="Example: `intentrec reproduce figure6 --dataset foursquare-nyc`")
 def figure6(
     dataset: DatasetOption,
@@ -183,3 +204,8 @@ def _asked(
     from pipelines.reproduce.runs import Places
 
     return Setting.of(dataset, protocol, request_time, raw), Places(work, results / "runs")
+
+
+def _rows(only: str | None) -> list[str] | None:
+    """Names of the rows wanted; None wants all."""
+    return [name.strip() for name in only.split(";") if name.strip()] if only else None

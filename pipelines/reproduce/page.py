@@ -94,7 +94,7 @@ def _setting_part(setting: str, results: Path) -> str:
                 parts += [f"![{table} of {setting}](pictures/{picture.name})", ""]
     for extra in sorted((results / "pictures").glob(f"{setting}-figure*.png")):
         parts += [f"![{extra.stem}](pictures/{extra.name})", ""]
-    for kind in ("coverage", "robustness", "shift"):
+    for kind in ("coverage", "cold-start", "robustness", "shift"):
         report = results / kind / f"{setting}.md"
         if report.is_file():
             parts += [report.read_text(encoding="utf-8").rstrip(), ""]

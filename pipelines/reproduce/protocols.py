@@ -36,6 +36,7 @@ class Setting:
         request_time: whether models may read the target event's time.
         raw: folder of the raw data, None to look for it.
         size, simulation_seed: of the simulated service.
+        all_items: whether items without any training event are in the catalogue, too.
     """
 
     dataset: str
@@ -44,6 +45,7 @@ class Setting:
     raw: str | None = None
     size: str | None = None
     simulation_seed: int = 1
+    all_items: bool = False
 
     @classmethod
     def of(
@@ -63,7 +65,8 @@ class Setting:
     @property
     def name(self) -> str:
         """For folders and file names."""
-        return f"{self.dataset}-{self.protocol}" + ("" if self.request_time else "-no-request-time")
+        name = f"{self.dataset}-{self.protocol}" + ("" if self.request_time else "-no-request-time")
+        return name + ("-all-items" if self.all_items else "")
 
     def preparation(self) -> PrepareConfig:
         """How to prepare the data."""
@@ -75,5 +78,6 @@ class Setting:
             request_time=None if self.request_time else False,
             exclude_seen=None if self.protocol == "T" else True,
             size=self.size,
+            min_item_count=0 if self.all_items else None,
             seed=self.simulation_seed if self.size else 0,
         )

@@ -37,7 +37,7 @@ def robustness_report(setting: Setting, seed: int, places: Places, results: Path
     ]
     title = f"**Error propagation** (seed {seed}): the intents of the question replaced, V2 and V3 as trained."
     text = f"{title}\n\n{markdown(header, rows)}\n"
-    _keep(results / "robustness", text, record_of(setting, prepared, seed=seed, metrics=found))
+    keep_report(results / "robustness", text, record_of(setting, prepared, seed=seed, metrics=found))
     return text
 
 
@@ -54,10 +54,11 @@ def shift_report(setting: Setting, seeds: list[int], places: Places, results: Pa
     header, lines = shift_table(rows, prepared)
     title = f"**Change of interest**: NDCG@10 by how long ago it was (targets in brackets). {DEFINITION}"
     text = f"{title}\n\n{markdown(header, lines)}\n"
-    _keep(results / "shift", text, record_of(setting, prepared, seeds=seeds, header=header, rows=lines))
+    keep_report(results / "shift", text, record_of(setting, prepared, seeds=seeds, header=header, rows=lines))
     return text
 
 
-def _keep(folder: Path, text: str, record: dict[str, Any]) -> None:
+def keep_report(folder: Path, text: str, record: dict[str, Any]) -> None:
+    """Write a report as JSON and Markdown, named after its setting."""
     write_record(record, folder / f"{record['setting']}.json")
     atomic_text(folder / f"{record['setting']}.md", text)

@@ -26,7 +26,7 @@ ROWS = tf.constant([[0, 2, 3], [4, 1, 3]])
 def _filled(**changes) -> ItemEmbedding:
     layer = ItemEmbedding(**{**INIT, **changes})
     layer.build(ROWS.shape)
-    layer.set_catalogue(CATALOGUE)
+    layer.set_catalogue(CATALOGUE, np.array([0, 0, 3, 2, 1]))
     return layer
 
 
@@ -112,3 +112,79 @@ def test_a_large_catalogue_has_a_gradient_of_few_rows(monkeypatch: pytest.Monkey
     gradient = tape.gradient(loss, layer.ids)
     assert isinstance(gradient, tf.IndexedSlices)
     np.testing.assert_array_equal(gradient.indices, [2, 4])
+
+
+# --- items that training never saw
+
+UNSEEN = np.array([0, 0, 3, 0, 1])  # row 3
+
+
+def test_contract_with_id_dropout() -> None:
+    init = {**INIT, "features": [], "id_dropout": 0.3}
+    layer = run_layer_test(ItemEmbedding, init, ROWS, (2, 3, 3), weights=1)
+    assert len(layer.non_trainable_weights) == 2  # which items were seen, and the draws so far
+
+
+def test_without_id_dropout_there_is_nothing_more() -> None:
+    layer = _filled()
+    assert [w.name.split("/")[-1] for w in layer.non_trainable_weights] == [
+        "catalogue_form:0",
+        "catalogue_genre:0",
+        "catalogue_year:0",
+    ]
+    assert layer.known_ids(training=True) is None
+
+
+@pytest.mark.parametrize("limit", [5, 4])
+def test_an_unseen_item_is_its_features(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_embedding, "SMALL_CATALOGUE", limit)
+    layer = _filled(id_dropout=0.5)
+    layer.set_catalogue(CATALOGUE, UNSEEN)
+    before = layer(ROWS).numpy()
+    np.testing.assert_allclose(before, tf.gather(layer.item_vectors(), ROWS), rtol=1e-6)
+    np.testing.assert_allclose(layer.item_vectors(3, 5), layer.item_vectors()[3:], rtol=1e-6)
+    ids = layer.ids.numpy()
+    layer.ids.assign(np.where(np.arange(5)[:, None] == 3, 9, ids))
+    np.testing.assert_array_equal(layer(ROWS), before)  # its own row says nothing
+    layer.ids.assign(np.where(np.arange(5)[:, None] == 1, ids + 1, ids))
+    moved = np.abs(layer(ROWS).numpy() - before).max(axis=-1) > 0.5
+    np.testing.assert_array_equal(moved, np.isin(ROWS, [1, 3]))  # the OOV row stands for it
+    layer.ids.assign(ids)
+    layer.set_catalogue({**CATALOGUE, "year": np.nan_to_num(CATALOGUE["year"]) + 5}, UNSEEN)
+    assert np.abs(layer(ROWS).numpy() - before)[0, 2].max() > 0  # its features do
+
+
+def test_labels_of_unseen_items_alone_count_as_missing() -> None:
+    layer = _filled(id_dropout=0.5)
+    layer.set_catalogue(CATALOGUE, UNSEEN)
+    np.testing.assert_array_equal(layer.catalogue["form"], [0, 0, 2, 0, 2])  # no trained item has form 3
+    np.testing.assert_array_equal(layer.catalogue["genre"], CATALOGUE["genre"])  # items 2 and 4 have 2, 3 and 4
+
+
+@pytest.mark.parametrize("limit", [5, 4])
+def test_ids_are_dropped_in_training_alone(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_embedding, "SMALL_CATALOGUE", limit)
+    layer = _filled(id_dropout=0.5)
+    whole = layer(ROWS).numpy()
+    alone = layer(ROWS, known=tf.zeros([5], tf.bool)).numpy()
+    real = ROWS.numpy() > 1
+    assert (np.abs(whole - alone).max(axis=-1)[real] > 0).all()
+    seen = np.zeros((2, *ROWS.shape), bool)
+    for _ in range(20):
+        vectors = layer(ROWS, training=True).numpy()
+        as_whole = np.isclose(vectors, whole, rtol=1e-5, atol=1e-7).all(axis=-1)
+        as_alone = np.isclose(vectors, alone, rtol=1e-5, atol=1e-7).all(axis=-1)
+        assert (as_whole | as_alone).all()
+        seen |= np.stack([as_whole, as_alone])
+    assert seen.all()
+
+
+def test_a_dropped_id_in_a_large_catalogue_has_a_gradient_of_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = _filled(id_dropout=0.5)
+    monkeypatch.setattr(item_embedding, "SMALL_CATALOGUE", 4)
+    with tf.GradientTape() as tape:
+        vectors = layer(tf.constant([2, 4]), known=tf.constant([True, True, False, True, True]))
+        loss = tf.reduce_sum(vectors)
+    gradient = tape.gradient(loss, layer.ids)
+    assert isinstance(gradient, tf.IndexedSlices)
+    np.testing.assert_array_equal(gradient.indices, [1, 4])

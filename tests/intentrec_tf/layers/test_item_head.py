@@ -92,3 +92,15 @@ def test_factors_of_some_rows_are_those_of_all(tied: bool, similarity: str) -> N
     assert ((some_bias.numpy() < -1e8) == (rows.numpy() < 2)).all()
     logits = tf.matmul(query, vectors, transpose_b=True) + bias
     np.testing.assert_allclose(head(STATE, item_vectors=given[0]), logits, rtol=1e-5, atol=1e-6)
+
+
+def test_items_without_their_id_have_the_bias_of_the_unknown() -> None:
+    head = ItemHead(**BASE)
+    head.build(STATE.shape)
+    head.bias.assign([0, 7, 1, 2, 3, 4])
+    known = tf.constant([False, False, True, False, True, False])
+    np.testing.assert_array_equal(head.factors(STATE, VECTORS, known=known)[2][2:], [1, 7, 3, 7])
+    rows = tf.constant([3, 4, 1])
+    bias = head.factors(STATE, tf.gather(VECTORS, rows), rows, tf.gather(known, rows))[2]
+    np.testing.assert_array_equal(bias[:2], [7, 3])
+    assert bias[2] < -1e8

@@ -45,3 +45,13 @@ def test_accuracy_is_that_of_the_weights(trained: RunFolder, info: dict):
         trained.weights.write_bytes(weights)
     finally:
         (trained.folder / "evaluation.json").unlink()
+
+
+def test_it_says_what_becomes_of_items_never_seen(info: dict):
+    words = "Items without any training event are scored by their catalogue features alone."
+    assert "without any training event" not in model_card(info)
+    everything = {**info, "schema": {**info["schema"], "min_item_count": 0}}
+    assert "Scores of items without any training event mean nothing" in model_card(everything)
+    dropping = {**info["config"], "model": {**info["config"]["model"], "id_dropout": 0.2}}
+    assert words in model_card({**everything, "config": dropping})
+    assert words not in model_card({**info, "config": dropping})

@@ -214,6 +214,7 @@ class Laboratory:
             {},
             {"intentrec": ranks},
             {},
+            np.flatnonzero(events.index.isin(asked.index)),
             asked.groupby("user_id", sort=False).size().to_numpy(),
             *(len(asked), 0, 0, 0.5),
         )
