@@ -16,6 +16,7 @@ from intentrec_tf.layers.interest_crossing import InterestCrossing
 from intentrec_tf.layers.interest_tokens import InterestTokens
 from intentrec_tf.layers.item_embedding import ItemEmbedding
 from intentrec_tf.layers.item_head import ItemHead
+from intentrec_tf.layers.item_recency import ItemRecency
 from intentrec_tf.layers.item_tower import ItemTower
 from intentrec_tf.layers.label_embedding import LabelEmbedding
 from intentrec_tf.layers.masked_items import MaskedItems
@@ -53,6 +54,7 @@ __all__ = [
     "InterestTokens",
     "ItemEmbedding",
     "ItemHead",
+    "ItemRecency",
     "ItemTower",
     "LabelEmbedding",
     "MaskedItems",

@@ -30,6 +30,8 @@ class ModelConfig(BaseModel):
         gated: blocks with gated branches (:class:`TransformerBlock`).  Both: V0 to V3 only.
         repeat: add a head that points at an event of the history (:class:`RepeatHead`); null: V0 to V3 have it where
             seen items may be recommended.
+        repeat_recency: that head also knows how many other items were met since (:class:`ItemRecency`), and how much it
+            prefers what is near depends on the state.
         tied: score items with the input's item vectors.
         similarity, temperature: of state and item vector.
         intent_weight: lambda of Eq 4, one number, or one per intent name (missing names: 0).
@@ -68,6 +70,7 @@ class ModelConfig(BaseModel):
     distances: bool = True
     gated: bool = True
     repeat: bool | None = None
+    repeat_recency: bool = True
     tied: bool = True
     similarity: Literal["dot", "cosine"] = "dot"
     temperature: float = Field(0.05, gt=0)

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from intentrec_tf.data_spec import DataSpec
-from intentrec_tf.layers import AttentionMask, EventDistance, ItemEmbedding, RepeatHead
+from intentrec_tf.layers import AttentionMask, EventDistance, ItemEmbedding, ItemRecency, RepeatHead
 from intentrec_tf.masking import NEVER
 from intentrec_tf.models.config import ModelConfig
 
@@ -38,7 +38,9 @@ def repeat_outputs(
     if "embedding" in outputs:
         state = tf.keras.layers.Concatenate(name="state_and_intent")([state, outputs["embedding"]])
     items = embedding(inputs["item_id"])
-    return RepeatHead(config.dim, name="repeat_head")(
+    if config.repeat_recency:
+        distances += ItemRecency(name="repeat_recency")(inputs["item_id"], mask=mask)
+    return RepeatHead(config.dim, len(distances), config.repeat_recency, name="repeat_head")(
         state, items=items, item_id=inputs["item_id"], segment=segment, mask=mask, distances=distances
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from intentrec_tf.layers import AttentionMask, EventDistance, RepeatHead
+from intentrec_tf.layers import AttentionMask, EventDistance, ItemRecency, RepeatHead
 from tests.support import run_layer_test
 
 STATE = tf.random.stateless_normal([2, 5, 6], [0, 1])
@@ -34,6 +34,35 @@ def test_contract() -> None:
         unmoved=lambda layer: [],
         weights=7,  # query and share with bias, situation, item, slopes
     )
+
+
+def test_contract_with_slopes_by_the_state() -> None:
+    shapes = {"share": (2, 5), "pointer": (2, 5, 5), "item_id": (2, 5)}
+    dtypes = {"share": tf.float32, "pointer": tf.float32, "item_id": tf.int32}
+    mask = AttentionMask()(SEGMENT, timestamp=TIMES)
+    run_layer_test(
+        RepeatHead,
+        {"dim": 3, "distances": 5, "adaptive": True},
+        STATE,
+        shapes,
+        call=_call(distances=[*EventDistance()(TIMES), *ItemRecency()(IDS, mask=mask)]),
+        dtype=dtypes,
+        unmoved=lambda layer: [],
+        weights=8,
+    )
+
+
+def test_slopes_by_the_state_begin_as_the_plain_ones() -> None:
+    plain, bent = RepeatHead(3), RepeatHead(3, adaptive=True)
+    for head in (plain, bent):
+        head(STATE, **_call())
+    bent.set_weights([*plain.get_weights(), np.zeros((6, 2), np.float32)])
+    np.testing.assert_allclose(bent(STATE, **_call())["pointer"], plain(STATE, **_call())["pointer"], rtol=1e-6)
+    bent.bend.kernel.assign(tf.ones([6, 2]))
+    moved = bent(STATE, **_call())["pointer"].numpy() - plain(STATE, **_call())["pointer"].numpy()
+    nearer = EventDistance()(TIMES)
+    expected = -sum(STATE.numpy()[0, 2]) * (nearer[0][0, 2, 0] + nearer[1][0, 2, 0])
+    np.testing.assert_allclose(moved[0, 2, 0], expected, rtol=1e-4)
 
 
 def test_only_known_items_of_the_own_past_are_pointed_at() -> None:

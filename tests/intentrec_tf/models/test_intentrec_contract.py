@@ -203,7 +203,8 @@ def test_perfect_logits_give_no_loss(model: NextItemModel, users: list[User], mo
     item = tf.fill(targets["item"].shape, 3)  # row 3 has two genres, rows 2, 5, 8, .. have one
     item = tf.where(targets["item"] > 0, item - 1, 0)
     perfect = 60 * tf.one_hot(item, size)
-    monkeypatch.setattr(ItemHead, "factors", lambda self, state, vectors: (perfect, tf.eye(size), tf.zeros(size)))
+    factors = (perfect, tf.eye(size), tf.zeros(size))
+    monkeypatch.setattr(ItemHead, "factors", lambda self, state, vectors, known: factors)
     outputs = dict(model(inputs))
     targets = {**targets, "item": item}
     outputs["intents"] = {}
