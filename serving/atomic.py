@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
@@ -91,6 +91,36 @@ def atomic_file(path: Path) -> Iterator[Path]:
         _flush(work)
         os.chmod(work, 0o644)
         os.replace(work, path)
+
+
+@contextmanager
+def atomic_files(folder: Path, page: str, others: Iterable[str]) -> Iterator[Path]:
+    """A temporary directory whose files go into ``folder`` when the block ends without an error, else go.
+
+    The old page goes first and the new one comes last, so that what a page speaks of is always what is beside it.
+    Files of other names stay.
+
+    Args:
+        folder: where; need not exist.
+        page: name of the file that speaks of the others.
+        others: names of the others; those that the block does not write go.
+    """
+    folder = Path(os.path.abspath(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder, escape(page))
+    with _temporary(folder / page, tempfile.mkdtemp) as work:
+        yield work
+        for path in work.iterdir():
+            _flush(path)
+        (folder / page).unlink(missing_ok=True)
+        for name in others:
+            if (work / name).exists():
+                os.replace(work / name, folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+        os.replace(work / page, folder / page)
+        shutil.rmtree(work, ignore_errors=True)
+        _flush(folder)
 
 
 def atomic_text(path: Path, text: str) -> None:

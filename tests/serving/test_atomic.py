@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from serving import atomic
-from serving.atomic import atomic_directory, atomic_text, recover_directory, remove_leftovers
+from serving.atomic import atomic_directory, atomic_files, atomic_text, recover_directory, remove_leftovers
 
 
 def test_a_directory_appears_at_the_end(tmp_path: Path):
@@ -103,6 +103,56 @@ def test_text_is_replaced_and_a_failure_leaves_the_old(tmp_path: Path):
         atomic_text(file, "\ud800")
     assert file.read_text(encoding="utf-8") == "zwei ü"
     assert [path.name for path in file.parent.iterdir()] == ["file.json"]
+
+
+def test_files_of_a_page_are_replaced_together(tmp_path: Path):
+    (tmp_path / "thesis.tex").touch()
+    for text, names in (("old", ("a.png", "b.png")), ("new", ("a.png",))):
+        with atomic_files(tmp_path, "page.md", ("a.png", "b.png")) as work:
+            for name in (*names, "page.md"):
+                (work / name).write_text(text, encoding="utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "page.md", "thesis.tex"]
+    assert {(tmp_path / name).read_text(encoding="utf-8") for name in ("a.png", "page.md")} == {"new"}
+
+    def fail() -> None:
+        with atomic_files(tmp_path, "page.md", ("a.png", "b.png")) as work:
+            (work / "a.png").touch()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "page.md", "thesis.tex"]
+    assert {(tmp_path / name).read_text(encoding="utf-8") for name in ("a.png", "page.md")} == {"new"}
+
+
+DIES_AMONG_FILES = """
+import os, signal, sys
+from pathlib import Path
+from serving import atomic
+replace, left = os.replace, [int(sys.argv[2])]
+def die(source, place):
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left[0] -= 1
+    replace(source, place)
+atomic.os.replace = die
+with atomic.atomic_files(Path(sys.argv[1]), "page.md", ("a.png", "b.png")) as work:
+    for name in ("a.png", "b.png", "page.md"):
+        (work / name).write_text("new")
+"""
+
+
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_kill_9_while_files_of_a_page_are_replaced(tmp_path: Path, done: int):
+    """No page speaks of what is not beside it."""
+    for name in ("a.png", "b.png", "page.md"):
+        (tmp_path / name).write_text("old", encoding="utf-8")
+    command = [sys.executable, "-c", DIES_AMONG_FILES, str(tmp_path), str(done)]
+    assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
+    assert not (tmp_path / "page.md").exists()
+    with atomic_files(tmp_path, "page.md", ("a.png", "b.png")) as work:
+        (work / "page.md").write_text("third", encoding="utf-8")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.md"]
 
 
 DIES = """
