@@ -21,7 +21,7 @@ from pipelines.export.warmup import made_up_requests, write_requests
 from pipelines.run_folder import RunFolder
 from pipelines.two_stage import make_retriever
 from pipelines.validate import DataError
-from serving.atomic import atomic_directory
+from serving.atomic import atomic_directory, remove_leftovers
 
 INFO = "intentrec.json"
 CARD = "MODEL_CARD.md"
@@ -91,6 +91,7 @@ def export(
         "calibration": calibration,
         **provenance(),
     }
+    remove_leftovers(base, "[0-9]*")  # of killed exports, which had other numbers
     with atomic_directory(base / str(version)) as work:
         info["signatures"] = _fill(work, model, top_k, retriever, joint, temperatures, base.name, int(now.timestamp()))
         (work / INFO).write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -94,3 +94,6 @@ def test_kill_9_leaves_no_visible_version(trained: RunFolder, tmp_path: Path):
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2_000:]
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == []
     assert not any(path.name.isdecimal() for path in tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == 1
+    made = module.export(trained, tmp_path, top_k=5)
+    assert list(tmp_path.iterdir()) == [made]  # the killed one had another number, and is gone too
