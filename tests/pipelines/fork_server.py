@@ -97,7 +97,7 @@ def serve() -> None:
         request = json.loads(line)
         pid = os.fork()
         if not pid:
-            os.setsid()
+            os.setpgid(0, 0)  # no session of its own, which would have a priority of its own
             answers.close()
             os._exit(run(request))
         print(json.dumps({"pid": pid}), file=answers)
