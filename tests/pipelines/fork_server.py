@@ -3,12 +3,13 @@
 Reads one JSON object a line from standard input: ``words`` of the command, ``output`` (file for what it prints),
 ``place`` (folder whose changes are counted), ``configs`` (folder of built-in configurations, or null) and ``operation``
 (kill it just before its n-th change of the folder, or null).  Writes ``{"pid": ...}`` once it runs, in a process group
-of its own, and ``{"status": ...}`` (exit code, negative for a signal) once it has ended.  What a fork counted is the
-last line of its output, behind ``OPERATIONS``.
+of its own, and ``{"status": ...}`` (exit code, negative for a signal) once it has ended.  What a fork saw of its own
+operations is the last line of its output, JSON behind ``OPERATIONS``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -31,10 +32,15 @@ class Operations:
     Args:
         place: the folder.
         last: kills the process as ``kill -9`` does when it comes to this one, counted from 1; None never does.
+
+    Attributes:
+        count: so far.
+        renamed: digests of what each file got by a rename, by its path in the folder, in order.
     """
 
     def __init__(self, place: str, last: int | None) -> None:
         self.count = 0
+        self.renamed: dict[str, list[str]] = {}
         self._place, self._last = os.path.abspath(place), last
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -43,6 +49,9 @@ class Operations:
         self.count += 1
         if self.count == self._last:
             os.kill(os.getpid(), signal.SIGKILL)
+        if event == "os.rename" and os.path.isfile(arguments[0]):
+            name = os.path.relpath(os.fsdecode(arguments[1]), self._place)
+            self.renamed.setdefault(name, []).append(hashlib.sha256(Path(arguments[0]).read_bytes()).hexdigest())
 
     def _changes(self, event: str, arguments: tuple[Any, ...]) -> bool:
         path = arguments[0]
@@ -78,7 +87,7 @@ def run(request: dict[str, Any]) -> int:
         traceback.print_exc()
         return 70
     finally:
-        print(f"{OPERATIONS}{operations.count}", flush=True)
+        print(OPERATIONS + json.dumps({"count": operations.count, "renamed": operations.renamed}), flush=True)
 
 
 def serve() -> None:

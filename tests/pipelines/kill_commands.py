@@ -94,15 +94,11 @@ class RunReader:
     """
 
     def __init__(self) -> None:
-        self.seen: dict[str, None] = {}
-        self._stamp: Any = None
+        self._known: list[str] = []
 
-    def observe(self, folder: Path) -> None:
+    def learn(self, renamed: dict[str, list[str]]) -> None:
         """Note the weights of an undisturbed run."""
-        weights = folder / "best.weights.h5"
-        if weights.is_file() and (stamp := _stamp(weights)) != self._stamp:
-            self._stamp = stamp
-            self.seen[digest(weights.read_bytes())] = None
+        self._known = renamed["run/best.weights.h5"]
 
     def read(self, folder: Path) -> Parts:
         """Settings, log, learning curves, and the weights once the log is complete."""
@@ -118,8 +114,8 @@ class RunReader:
         if run.weights.is_file():
             with h5py.File(run.weights) as file:
                 assert len(file), f"{run.weights} is empty"
-            version = digest(run.weights.read_bytes())
-            assert version in self.seen, f"{run.weights} is of no epoch"
+            version = hashlib.sha256(run.weights.read_bytes()).hexdigest()
+            assert version in self._known, f"{run.weights} is of no epoch"
             if len(log) == config.training.epochs:
                 parts["weights"] = version
         elif log:
@@ -319,7 +315,7 @@ class Commands:
             lambda place: reader.read(place / "run"),
             finished=lambda place: reader.finished(place / "run"),
             grows=("log",),
-            observe=lambda place: reader.observe(place / "run"),
+            learn=reader.learn,
             volatile=lambda path: LOGS.sub("events", path),
         )
 

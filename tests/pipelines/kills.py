@@ -24,7 +24,7 @@ from serving.atomic import atomic_text
 from tests.pipelines.fork_server import OPERATIONS
 
 ROOT = Path(intentrec_tf.__file__).resolve().parents[1]
-LOOK_S = 0.002  # between two looks at a folder
+LOOK_S, MOST_ASLEEP_S = 0.002, 0.02  # between two looks at a folder
 KINDS = ("time", "operation", "change")
 MOST_AT_ONCE = 6  # kills before a command may end
 Parts = dict[str, Any]
@@ -44,7 +44,7 @@ class Command:
         codes: exit codes that mean success.
         grows: parts that may be a beginning of what they will be.
         may_go: parts that a kill may take away for a moment, until the next start.
-        observe: called again and again while a whole run goes on.
+        learn: is told digests (SHA-256) of all that an undisturbed run put in a file's place, by the file's path.
         volatile: turns the name of a file into one that each run has alike.
         configs: folder of built-in configurations; None for the real ones.
     """
@@ -57,7 +57,7 @@ class Command:
     codes: tuple[int, ...] = (0,)
     grows: tuple[str, ...] = ()
     may_go: tuple[str, ...] = ()
-    observe: Callable[[Path], None] = lambda place: None
+    learn: Callable[[dict[str, list[str]]], None] = lambda renamed: None
     volatile: Callable[[str], str] = lambda name: name
     configs: Path | None = None
 
@@ -189,19 +189,15 @@ class Killer:
         before = self.command.read(self.place)
         start, changes = time.perf_counter(), 0
         self._server.start(self.command, self.place, self._output, None)
-        names = _names(self.place)
-        while not self._server.is_done():
-            time.sleep(LOOK_S)
-            self.command.observe(self.place)
-            now = _names(self.place)
-            changes += now != names
-            names = now
+        for _ in self._changes():
+            changes += 1
         status, seconds = self._server.status(), time.perf_counter() - start
         text = self._output.read_text(encoding="utf-8")
         if status not in self.command.codes:
             raise RuntimeError(f"{self.command.name} fails without any kill ({status}): {text[-2_000:]}")
-        operations = int(text.rpartition(OPERATIONS)[2])
-        return Whole(before, self.command.read(self.place), self._files(), seconds, operations, changes)
+        operations = json.loads(text.rpartition(OPERATIONS)[2])
+        self.command.learn(operations["renamed"])
+        return Whole(before, self.command.read(self.place), self._files(), seconds, operations["count"], changes)
 
     def _reset(self) -> None:
         shutil.rmtree(self.place, ignore_errors=True)
@@ -258,17 +254,24 @@ class Killer:
             self._sleep(value)
             self._kill(pid)
         elif kind == "change":
-            names, changes = _names(self.place), 0
-            while not self._server.is_done():
-                time.sleep(LOOK_S)
-                now = _names(self.place)
-                changes += now != names
-                names = now
-                if changes >= int(value):
+            for change, _ in enumerate(self._changes(), 1):
+                if change == int(value):
                     self._sleep(value % 1 * 0.02)
                     self._kill(pid)
                     break
         return self._server.status()
+
+    def _changes(self) -> Iterator[set[str]]:
+        """Names in the folder each time they have changed, until the command ends; most of the time asleep."""
+        names, took = _names(self.place), 0.0
+        while not self._server.is_done():
+            time.sleep(min(max(LOOK_S, 10 * took), MOST_ASLEEP_S))
+            start = time.perf_counter()
+            now = _names(self.place)
+            took = time.perf_counter() - start
+            if now != names:
+                yield now
+            names = now
 
     def _sleep(self, seconds: float) -> None:
         end = time.perf_counter() + seconds

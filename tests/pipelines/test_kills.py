@@ -17,6 +17,7 @@ import pytest
 
 from pipelines.config import RunConfig
 from pipelines.prepare import PrepareConfig
+from tests.pipelines.fork_server import OPERATIONS
 from tests.pipelines.kill_commands import Commands
 from tests.pipelines.kills import Command, ForkServer, Killer, Tally, fork_server, record, shares, write_tallies
 
@@ -79,7 +80,7 @@ class Steps:
 
     def start(self, command: Command, place: Path, output: Path, operation: int | None) -> int:
         self._last = self._steps.pop(0)(place)
-        output.write_text("file operations: 3\n", encoding="utf-8")
+        output.write_text(f'{OPERATIONS}{{"count": 3, "renamed": {{}}}}', encoding="utf-8")
         return 0
 
     def is_done(self) -> bool:
