@@ -234,9 +234,11 @@ class Killer:
         found = self._read(where)
         if found is not None and found != self.whole.after:
             self.tally.corrupt.append(f"{where}: {_difference(found, self.whole.after)}")
-        if (files := self._files()) != self.whole.files:
-            more, less = sorted(files - self.whole.files), sorted(self.whole.files - files)
-            self.tally.leftovers.append(f"{where}: files too many {more[:5]}, missing {less[:5]}")
+        files = self._files()
+        if more := sorted(files - self.whole.files):
+            self.tally.leftovers.append(f"{where}: {', '.join(more[:5])}")
+        if less := sorted(self.whole.files - files):
+            self.tally.lost.append(f"{where}: {', '.join(less[:5])}")
 
     def _point(self, rng: random.Random) -> tuple[str, float]:
         kind = rng.choice(KINDS)

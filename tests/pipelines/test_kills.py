@@ -118,7 +118,7 @@ def losing(place: Path) -> int:
         ([whole, killed(out="new"), whole], []),
         ([whole, killed(out="ne"), whole], ["corrupt"]),  # visible, half
         ([whole, killed(), lambda place: 2], ["corrupt"]),  # the same command does not go on
-        ([whole, killed(), lambda place: 0], ["corrupt"]),  # it does, and makes nothing
+        ([whole, killed(), lambda place: 0], ["corrupt", "lost"]),  # it does, and makes nothing
         ([whole, killed(left="x"), whole], ["leftovers"]),
         ([losing, killed(done="first"), losing], ["lost"]),  # what was finished is made again
         ([losing, killed(done="first"), killed(done="second"), losing], ["lost"]),
