@@ -27,7 +27,7 @@ test: $(BIN)/.dev  ## everything CI runs: style, types, tests (without the slow 
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -m 'not slow' -n $(WORKERS) --dist loadfile
 
-test-slow: $(BIN)/.dev  ## the tests that take minutes: the demo as users run it
+test-slow: $(BIN)/.dev  ## the tests that take minutes: the demo as users run it, 200 kills
 	$(BIN)/python -m pytest -q -m slow
 
 docs: $(BIN)/.dev  ## API pages from the docstrings, into build/docs/

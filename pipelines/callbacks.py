@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from pipelines.pace import Pace
 from pipelines.validate import DataError
 from serving.atomic import atomic_text
 
@@ -104,8 +105,10 @@ class EpochLog(tf.keras.callbacks.Callback):
         self.epochs = epochs
         self.say = say
         self._start = 0.0
+        self._pace: Pace | None = None
 
     def on_epoch_begin(self, epoch, logs=None):
+        self._pace = self._pace or Pace("training", self.epochs, done=epoch)
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -118,7 +121,10 @@ class EpochLog(tf.keras.callbacks.Callback):
             losses += f" (item {record['item_loss']:.3f})"
         found = {name.removeprefix("val_").upper(): value for name, value in record.items() if name.startswith("val_")}
         scores = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
-        self.say(f"epoch {epoch + 1:>3}/{self.epochs}  {seconds:6.1f} s  {losses}  validation {scores}")
+        line = f"epoch {epoch + 1:>3}/{self.epochs}  {seconds:6.1f} s  {losses}  validation {scores}"
+        assert self._pace is not None
+        self._pace.advance(line)
+        self.say(f"{line}{self._pace.left}")
 
 
 def read_history(file: Path) -> list[dict[str, float]]:

@@ -31,7 +31,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help="Know what the user came to do, then decide what to show.",
-    epilog="First time here? `intentrec demo` goes the whole way on MovieLens-100K.",
+    epilog="First time here? `intentrec demo` goes the whole way on MovieLens-100K. "
+    "`INTENTREC_LOG=json` makes progress lines of JSON on standard error, with the seconds left.",
 )
 DATA, MODELS, SERVING, RESEARCH = "Data", "Models", "Serving", "Research"
 for panel, commands in (

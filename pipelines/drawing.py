@@ -15,6 +15,8 @@ from matplotlib import font_manager
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 
+from serving.atomic import atomic_file
+
 OURS, PAPER, QUIET, INK = "#1b6ca8", "#e69f00", "#9ec3de", "#222222"
 ELLIPSIS = "…"
 _FALLBACKS = ("Noto Sans", "Noto Sans CJK JP", "Noto Sans Arabic", "WenQuanYi Zen Hei", "Arial Unicode MS")
@@ -55,9 +57,9 @@ def _fonts() -> list[str]:
 
 @style()
 def save(figure: Figure, picture: Path) -> None:
-    """Write as PNG."""
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(picture, format="png")
+    """Write as PNG, whole or not at all."""
+    with atomic_file(picture) as work:
+        figure.savefig(work, format="png")
 
 
 @lru_cache(10_000)

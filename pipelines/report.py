@@ -15,7 +15,7 @@ from pipelines.environment import provenance
 from pipelines.evaluate import Evaluation
 from pipelines.prepared import PreparedData
 from pipelines.split import PARTS
-from serving.atomic import atomic_text
+from serving.atomic import atomic_file, atomic_text
 
 
 def evaluation_record(result: Evaluation, prepared: PreparedData, config: RunConfig, part: int) -> dict[str, Any]:
@@ -130,5 +130,6 @@ def plot_history(history: Path, picture: Path) -> None:
         axis.grid(alpha=0.3)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
-    figure.savefig(picture, dpi=120)
+    with atomic_file(picture) as work:
+        figure.savefig(work, format="png", dpi=120)
     pyplot.close(figure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from intentrec_tf.retrieval import RetrievalModel
 from pipelines.config import RunConfig, Section, changed_settings
 from pipelines.prepared import PreparedData
 from pipelines.validate import DataError
-from serving.atomic import atomic_text
+from serving.atomic import atomic_text, remove_leftovers
 
 Model = NextItemModel | RetrievalModel | Ranker
 Kind = TypeVar("Kind", NextItemModel, RetrievalModel, Ranker)
@@ -69,6 +70,7 @@ class RunFolder:
             "config": config.model_dump(mode="json"),
             **({"parts": parts} if parts else {}),
         }
+        remove_leftovers(self.folder, "*")  # one killed here must not make the folder look like somebody's
         if self._file.is_file():
             known = self._record()
             differences = changed_settings(known["config"], config.model_dump(mode="json"))
@@ -190,6 +192,10 @@ class RunFolder:
         if checkpoint is None:
             return 0
         return int(tf.train.load_variable(checkpoint, "ckpt_saved_epoch/.ATTRIBUTES/VARIABLE_VALUE")) + 1
+
+    def drop_backup(self) -> None:
+        """Remove the backup of a fit that has ended; one killed before it could do so left it."""
+        shutil.rmtree(self.backup / "chief", ignore_errors=True)
 
     def version(self) -> str:
         """Names the trained weights: equal for equal ones; 16 hexadecimal digits.

@@ -71,6 +71,8 @@ def _train(
         run.begin(prepared, config, parts)
     if _finished(own, config):
         say(f"{run.folder}: already trained; nothing to do.")
+        if replicas.is_chief:
+            run.drop_backup()
         return _with_best_weights(own, model, prepared, config, replicas)
     done = run.backed_up_epochs()
     past = read_history(own.history)[:done]  # what came after the backup runs again

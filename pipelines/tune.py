@@ -15,6 +15,7 @@ import yaml
 from pipelines.callbacks import read_history
 from pipelines.config import RunConfig
 from pipelines.environment import command_line, commit
+from pipelines.pace import Pace
 from pipelines.prepared import PreparedData
 from pipelines.run_folder import RunFolder
 from pipelines.train import train
@@ -121,6 +122,7 @@ def tune(
         shutil.rmtree(leftover)
     # A search that goes on must not draw again what it drew at first.
     study.sampler = optuna.samplers.TPESampler(seed=base.training.seed + len(study.get_trials(deepcopy=False)))
+    pace = Pace("trials", trials, done=_finished(study))
     while (done := _finished(study)) < trials:
         trial = study.ask()
         chosen = {key: SPACE[key](trial, key) for key in keys} if done else {}  # the base may lie outside the space
@@ -130,17 +132,22 @@ def tune(
             config = _changed(base, chosen)
         except pydantic.ValidationError as error:  # such as heads that do not divide dim
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            say(f"trial {done + 1} of {trials}: impossible ({error.errors()[0]['msg'].removeprefix('Value error, ')})")
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            pace.advance(f"trial {done + 1} of {trials}: impossible ({reason})")
+            say(f"trial {done + 1} of {trials}: impossible ({reason})")
             continue
         try:
             train(prepared, config, folder, lambda _: None, [Pruning(trial, base.monitor)])
         except optuna.TrialPruned:
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            say(f"trial {done + 1} of {trials}: given up ({words})")
+            outcome = f"given up ({words})"
         else:
             best = max(epoch[base.monitor] for epoch in read_history(folder.history))
             study.tell(trial, best)
-            say(f"trial {done + 1} of {trials}: validation {metric} {best:.4f} ({words}); best {study.best_value:.4f}")
+            outcome = f"validation {metric} {best:.4f} ({words}); best {study.best_value:.4f}"
+        line = f"trial {done + 1} of {trials}: {outcome}"
+        pace.advance(line)
+        say(f"{line}{pace.left}")
         shutil.rmtree(folder.folder)
         tf.keras.backend.clear_session()
     return _changed(base, study.best_params)

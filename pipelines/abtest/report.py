@@ -23,7 +23,7 @@ from pipelines.export.version import INFO
 from pipelines.look.numbers import plain
 from pipelines.report import write_record
 from pipelines.validate import DataError
-from serving.atomic import atomic_text
+from serving.atomic import atomic_files
 
 PAGE, RECORD = "README.md", "abtest.json"
 
@@ -83,10 +83,12 @@ def compare_exports(
 
 def write(record: dict[str, Any], out: Path) -> None:
     """Write ``README.md``, pictures and ``abtest.json`` into a folder."""
-    save(effects_figure(record), out / "effects.png")
-    save(daily_figure(record), out / "daily.png")
-    write_record(record, out / RECORD)
-    atomic_text(out / PAGE, page(record))
+    drawn = {"effects.png": effects_figure(record), "daily.png": daily_figure(record)}
+    with atomic_files(out, PAGE, (RECORD, *drawn)) as work:
+        for name, figure in drawn.items():
+            save(figure, work / name)
+        write_record(record, work / RECORD)
+        (work / PAGE).write_text(page(record), encoding="utf-8")
 
 
 def check_out(out: Path) -> None:

@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot, ticker
 
 from pipelines.drawing import OURS
+from serving.atomic import atomic_file
 
 PEER = "#c05a2e"
 
@@ -158,5 +159,6 @@ def _save(figure: Any, axes: Any, picture: Path) -> None:
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
         axis.set_axisbelow(True)
-    figure.savefig(picture, dpi=120)
+    with atomic_file(picture) as work:
+        figure.savefig(work, format="png", dpi=120)
     pyplot.close(figure)

@@ -17,7 +17,7 @@ from pipelines.look.words import counted
 from pipelines.prepared import MANIFEST, PreparedData
 from pipelines.split import TRAIN
 from pipelines.validate import DataError
-from serving.atomic import atomic_text
+from serving.atomic import atomic_files
 
 if TYPE_CHECKING:
     from pipelines.drift.score_measures import ScoreMeasures
@@ -86,14 +86,11 @@ def write(numbers: dict[str, Any], out: Path) -> None:
     from pipelines.drift.pictures import figures
 
     drawn = figures(numbers)
-    for name in PICTURES:
-        picture = out / f"{name}.png"
-        if name in drawn:
-            save(drawn[name], picture)
-        else:
-            picture.unlink(missing_ok=True)
-    atomic_text(out / NUMBERS, as_json(numbers))
-    atomic_text(out / PAGE, page(numbers))
+    with atomic_files(out, PAGE, (NUMBERS, *(f"{name}.png" for name in PICTURES))) as work:
+        for name in drawn:
+            save(drawn[name], work / f"{name}.png")
+        (work / NUMBERS).write_text(as_json(numbers), encoding="utf-8")
+        (work / PAGE).write_text(page(numbers), encoding="utf-8")
 
 
 def as_json(numbers: dict[str, Any]) -> str:

@@ -18,10 +18,11 @@ from pipelines.export.batching import write_batching
 from pipelines.export.model_card import model_card
 from pipelines.export.verify import keras_answers, verify, write_answers
 from pipelines.export.warmup import made_up_requests, write_requests
+from pipelines.pace import Pace
 from pipelines.run_folder import RunFolder
 from pipelines.two_stage import make_retriever
 from pipelines.validate import DataError
-from serving.atomic import atomic_directory
+from serving.atomic import atomic_directory, remove_leftovers
 
 INFO = "intentrec.json"
 CARD = "MODEL_CARD.md"
@@ -91,6 +92,7 @@ def export(
         "calibration": calibration,
         **provenance(),
     }
+    remove_leftovers(base, "[0-9]*")  # of killed exports, which had other numbers
     with atomic_directory(base / str(version)) as work:
         info["signatures"] = _fill(work, model, top_k, retriever, joint, temperatures, base.name, int(now.timestamp()))
         (work / INFO).write_text(json.dumps(info, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -110,12 +112,17 @@ def _fill(
     moment: int,
 ) -> list[str]:
     """The SavedModel with all that a server reads beside it, compared with the Keras model; names of signatures."""
+    pace = Pace("exporting", 3)
     signatures = save_model(model, work, top_k, retriever, ranker, temperatures)
+    pace.advance("model saved")
     requests = list(made_up_requests(signatures, model.spec, moment))
     write_requests(requests, work, name)
     write_batching(work)
     write_answers(keras_answers(signatures, requests), work)
-    return list(verify(work).signatures)
+    pace.advance("Keras has answered the warm-up requests")
+    found = verify(work)
+    pace.advance("the saved model answers alike")
+    return list(found.signatures)
 
 
 def _joint_ranker(ranker: RunFolder, run: RunFolder) -> tuple[JointRanker, dict[str, Any]]:

@@ -21,7 +21,7 @@ from pipelines.prepared import MANIFEST, PreparedData
 from pipelines.progress import track
 from pipelines.segments import BOUNDS, NAMES, segment_words
 from pipelines.validate import DataError
-from serving.atomic import atomic_text
+from serving.atomic import atomic_files
 
 NUMBERS, PAGE = "look.json", "README.md"
 PICTURES = ("time", "activity", "tail", "interests", "categories", "declared", "declared-labels", "intents")
@@ -56,14 +56,11 @@ def look(
     from pipelines.look.pictures import figures
 
     drawn = figures(numbers)
-    for name in track(PICTURES, "drawing", len(PICTURES)):
-        picture = out / f"{name}.png"
-        if name in drawn:
-            save(drawn[name], picture)
-        else:
-            picture.unlink(missing_ok=True)  # of an earlier look
-    atomic_text(out / NUMBERS, as_json(numbers))
-    atomic_text(out / PAGE, page(numbers))
+    with atomic_files(out, PAGE, (NUMBERS, *(f"{name}.png" for name in PICTURES))) as work:
+        for name in track(drawn, "drawing", len(drawn)):
+            save(drawn[name], work / f"{name}.png")
+        (work / NUMBERS).write_text(as_json(numbers), encoding="utf-8")
+        (work / PAGE).write_text(page(numbers), encoding="utf-8")
     for line in summary(numbers):
         say(line)
     say(f"written: {out / PAGE}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.pace import Pace
 from pipelines.reproduce.comparison import Row
 from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.runs import Places, Say, prepared_data, run_once
@@ -38,16 +39,22 @@ def reproduce_table(
     if not systems:
         raise DataError(f"schema '{prepared.spec.schema.name}' has no explicit_interests, so there are no {table}.")
     records: dict[str, list[dict]] = {system.name: [] for system in systems}
-    total = len(seeds) * len(systems)
-    for i, (seed, system) in enumerate((seed, system) for seed in seeds for system in systems):
+    runs = [(seed, system) for seed in seeds for system in systems]
+    total = len(runs)
+    pace = Pace("runs", total, done=sum(places.record(setting, system, seed).is_file() for seed, system in runs))
+    for i, (seed, system) in enumerate(runs):
         title = f"run {i + 1} of {total}: {system.name}, seed {seed}, {setting.name}"
-        if not places.record(setting, system, seed).is_file():
+        made = not places.record(setting, system, seed).is_file()
+        if made:
             say(title)
         record = run_once(setting, system, seed, places, say, again)
         records[system.name].append(record)
         metrics = record["metrics"]
         shown = ("HR@10", measure_of(table).name)
-        say(f"{title}: " + ", ".join(f"{name} {metrics[name]:.4f}" for name in shown))
+        line = f"{title}: " + ", ".join(f"{name} {metrics[name]:.4f}" for name in shown)
+        if made:
+            pace.advance(line)
+        say(line + (pace.left if made else ""))
     try:
         rows = [Row(group) for group in records.values()]
     except ValueError as error:

@@ -46,6 +46,20 @@ def test_shortening_keeps_what_fits_and_ends_somewhere() -> None:
     assert shorten("", lambda text: True) == ""
 
 
+def test_a_picture_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(Figure(figsize=(1, 1)), tmp_path / "deep" / "picture.png")
+    before = (tmp_path / "deep" / "picture.png").read_bytes()
+
+    def half(figure: Figure, file: Path, **_: object) -> None:
+        file.write_bytes(before[:50])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", half)
+    with pytest.raises(OSError, match="No space left"):
+        save(Figure(figsize=(1, 1)), tmp_path / "deep" / "picture.png")
+    assert [path.read_bytes() for path in (tmp_path / "deep").iterdir()] == [before]
+
+
 def test_letters_without_a_font_and_dollars_are_drawn_in_silence(tmp_path: Path) -> None:
     with style():
         figure = Figure()

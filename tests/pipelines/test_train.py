@@ -217,6 +217,39 @@ def test_kill_9_between_epochs(prepared: PreparedData, make_config: Configure, t
     assert len(read_history(run.history)) == 3
 
 
+def dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_kill_9_before_anything_was_written(prepared: PreparedData, make_config: Configure, tmp_path: Path):
+    """The same command goes on, and does not take the leftover for somebody's file."""
+    left = tmp_path / "run" / f".run.json-{dead_process()}-abc.tmp"
+    left.parent.mkdir()
+    left.write_text("{", encoding="utf-8")
+    RunFolder(tmp_path / "run").begin(prepared, make_config())
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.json"]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").touch()
+    with pytest.raises(DataError, match="is not empty and holds no run"):
+        RunFolder(tmp_path / "other").begin(prepared, make_config())
+
+
+def test_kill_9_after_the_last_epoch(trained: RunFolder, make_config: Configure, tmp_path: Path):
+    """Before the backup was removed: the same command finds the run finished, and removes it."""
+    run = RunFolder(tmp_path / "run")
+    shutil.copytree(trained.folder, run.folder)
+    before = sorted(path.name for path in run.folder.rglob("*"))
+    (run.backup / "chief").mkdir(parents=True)
+    for name in ("checkpoint", "ckpt-4.index", "ckpt-4.data-00000-of-00001"):
+        (run.backup / "chief" / name).touch()
+    lines: list[str] = []
+    train(trained.read()[0], make_config(), run, lines.append)
+    assert any("already trained" in line for line in lines)
+    assert sorted(path.name for path in run.folder.rglob("*")) == before
+
+
 def test_patience_counts_on_after_an_interruption(tmp_path: Path):
     """Best at epoch 1, then worse: with patience 3 the fit stops at epoch 4, however often it was interrupted."""
 

@@ -88,9 +88,18 @@ module.export(RunFolder(sys.argv[1]), sys.argv[2])
 """
 
 
-def test_kill_9_leaves_no_visible_version(trained: RunFolder, tmp_path: Path):
+def test_kill_9_leaves_no_visible_version(trained: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     command = [sys.executable, "-c", KILLED, str(trained.folder), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, timeout=120, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"})
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2_000:]
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == []
     assert not any(path.name.isdecimal() for path in tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == 1
+
+    def look(work: Path, *_: object) -> None:
+        assert list(tmp_path.iterdir()) == [work]  # the killed one had another number, and is gone
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_fill", look)
+    with pytest.raises(OSError, match="No space left"):
+        module.export(trained, tmp_path)
