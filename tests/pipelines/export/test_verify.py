@@ -14,7 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from pipelines.export import verify
 from pipelines.export import version as version_module
 from pipelines.export.batching import BATCHING
-from pipelines.export.verify import ANSWERS
+from pipelines.export.verify import ANSWERS, _compare
 from pipelines.export.warmup import BATCH_SIZES, WARMUP, read_requests
 from pipelines.main import main
 from pipelines.run_folder import RunFolder
@@ -81,6 +81,14 @@ def test_lists_whose_neighbours_changed_places_are_the_same(copy: Path):
     """Rounding may tip which of two nearly equal items comes first, and where lists are merged, what follows."""
     change(copy, lambda key: key in ("12/item_id", "12/score"), lambda x: x[:, [1, 0, 2, 4, 3]])
     verify(copy)
+
+
+def test_a_count_may_go_to_the_neighbour_where_rounding_decides() -> None:
+    counts = {"budget": np.array([[200, 150, 150]], np.int32)}
+    one_off = {"budget": np.array([[199, 151, 150]], np.int32)}
+    assert _compare(one_off, counts, "here") == 0
+    with pytest.raises(DataError, match="here: budget differs by 50 from what Keras answered"):
+        _compare({"budget": np.array([[150, 200, 150]], np.int32)}, counts, "here")
 
 
 def test_damage_is_one_sentence(copy: Path):
