@@ -50,7 +50,7 @@ PROMISES = {
     "05_serving_and_canary": Promise(
         2, ("largest difference", "480 answers", "cannot be promoted", "request_count{"), slow=True
     ),
-    "06_experiments": Promise(3, ("foursquare-nyc", "±", "all seeds", "people a model to find 1%"), slow=True),
+    "06_experiments": Promise(3, ("movielens-100k", "±", "all seeds", "people a model to find 1%"), slow=True),
 }
 RUN = [pytest.param(name, marks=[pytest.mark.slow] if one.slow else []) for name, one in PROMISES.items()]
 
