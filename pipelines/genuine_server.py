@@ -15,7 +15,7 @@ from types import TracebackType
 import grpc
 from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
 
-from pipelines.model_server import ServerStartError
+from pipelines.model_server import ServerStartError, stop
 from pipelines.validate import DataError
 
 NAME = "tensorflow_model_server"
@@ -118,13 +118,8 @@ class GenuineServer:
                 time.sleep(0.05)
 
     def _end(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self.process is not None:
+            stop(self.process)
         self._folder.cleanup()
 
 

@@ -127,6 +127,11 @@ def events_before(prepared: PreparedData) -> np.ndarray:
     return prepared.events.groupby("user_id", sort=False).cumcount().to_numpy(np.int64)
 
 
+def asked_events(prepared: PreparedData, part: int) -> np.ndarray:
+    """Which events are targets that can be asked about, those of a part with a past, bool [events]."""
+    return (prepared.events["split"].to_numpy() == part) & (events_before(prepared) > 0)
+
+
 def all_events(prepared: PreparedData) -> Columns:
     """Every column of the records, [events(, width)], in the order of ``prepared.events``."""
     parts: dict[str, list[tf.Tensor]] = {}

@@ -44,10 +44,15 @@ def running_server(base_path: Path, *options: str) -> Iterator[str]:
                 time.sleep(0.1)
             yield ready.read_text(encoding="utf-8").strip()
         finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            stop(process)
             ready.unlink(missing_ok=True)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server's process: it may answer what it has begun, for half a minute."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,29 +48,6 @@ def make_retriever(implicit: RunFolder, explicit: RunFolder | None, total: int) 
         raise DataError(f"{implicit.folder}: {error}.") from None
 
 
-def evaluate_two_stages(
-    retriever: Retriever,
-    prepared: PreparedData,
-    counts: Sequence[int],
-    model: NextItemModel | None = None,
-    part: int = TEST,
-    max_targets: int | None = None,
-    rankers: Mapping[str, JointRanker] | None = None,
-) -> dict[str, Any]:
-    """Recall of the candidates, and NDCG@10 of the list that ``model``, and each of ``rankers``, makes of them.
-
-    Arguments and errors are those of :func:`tally_candidates`.
-
-    Returns:
-        JSON ready, see :class:`CandidateTally`: per count recall of all targets, of the tail and per kind of user,
-        coverage of the catalogue, entropy of categories and, with a model, NDCG@10 beside that of the full ranking and
-        of each ranker; how many interests users have and how evenly they are used.
-    """
-    start = time.perf_counter()
-    tally = tally_candidates(retriever, prepared, counts, model, part, max_targets, rankers)
-    return {**tally.result(), "seconds": round(time.perf_counter() - start, 1)}
-
-
 def tally_candidates(
     retriever: Retriever,
     prepared: PreparedData,
@@ -82,7 +58,7 @@ def tally_candidates(
     rankers: Mapping[str, JointRanker] | None = None,
     overlap: bool = False,
 ) -> CandidateTally:
-    """Find candidates for the targets of a part, and count what they are worth.
+    """Find candidates for the targets of a part, rank them, and count what either is worth.
 
     Args:
         retriever: finds as many candidates as the largest count, or as there are items.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pipelines.config import RankingRunConfig
 from pipelines.environment import provenance
 from pipelines.run_folder import RunFolder
 from pipelines.split import PARTS
-from pipelines.two_stage import evaluate_two_stages, make_retriever
+from pipelines.two_stage import make_retriever, tally_candidates
 from pipelines.validate import DataError
 
 
@@ -28,7 +29,7 @@ def two_stage_record(
     max_targets: int | None = None,
     rankers: Sequence[Path] = (),
 ) -> dict[str, Any]:
-    """:func:`evaluate_two_stages` of training runs, with everything a result must state.
+    """:func:`tally_candidates` of training runs, with everything a result must state.
 
     Args:
         implicit, explicit: folders of retrieval runs.
@@ -51,7 +52,9 @@ def two_stage_record(
     if run is not None:
         first.check_same_data(RunFolder(run))
         model, _, ranking = RunFolder(run).load_next_item_model()
-    result = evaluate_two_stages(retriever, prepared, counts, model, PARTS.index(part), max_targets, joint)
+    start = time.perf_counter()
+    result = tally_candidates(retriever, prepared, counts, model, PARTS.index(part), max_targets, joint).result()
+    seconds = round(time.perf_counter() - start, 1)
     return {
         "dataset": prepared.spec.schema.name,
         "fingerprint": prepared.fingerprint,
@@ -63,6 +66,7 @@ def two_stage_record(
         "data_caveats": prepared.manifest["sources"],
         "rankers": {name: config.described() for name, config in described.items()},
         **result,
+        "seconds": seconds,
         **provenance(),
     }
 

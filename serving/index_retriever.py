@@ -100,21 +100,17 @@ class IndexRetriever:
                 names[places], scores[places] = without_excluded(found.item_ids, found.scores, never, self._total)
         topics = np.flatnonzero(valid[count:]) + count
         rows = np.r_[np.arange(count), topics]
-        slots, shares, winner = valid[:count], mass, {}
+        slots, shares, sources = valid[:count], mass, [str(row) for row in rows]
+        sources[count:] = [str(topic) for topic in asked[0][topics - count]]
+        winner: dict[str, str] = {}
         if _compete(outputs):
-            best = merge_by_score(names[:count], scores[:count], self._total)
-            winner = dict(zip(best.item_ids, map(str, best.sources), strict=True))
-            depth = -(-len(best.item_ids) // count)
-            names[:count], scores[:count] = "", 0
-            names[:count, :depth], scores[:count, :depth] = deal(best.item_ids, count, ""), deal(best.scores, count, 0)
+            winner = _competition(names[:count], scores[:count], self._total)
             slots, shares = np.repeat(slots.any(), count), np.ones(count)
         budgets = split_budget(self._total, shares, slots, len(topics), self._explicit_share)
         merged = merge_candidates(names[rows], scores[rows], budgets, self._total)
         items = (
-            Candidate(
-                str(item), float(score), winner.get(item, str(row)) if row < count else str(asked[0][row - count])
-            )
-            for item, score, row in zip(merged.item_ids, merged.scores, rows[merged.sources], strict=True)
+            Candidate(str(item), float(score), winner.get(item, sources[source]) if source < count else sources[source])
+            for item, score, source in zip(merged.item_ids, merged.scores, merged.sources, strict=True)
         )
         return Candidates(tuple(items), tuple(map(float, mass)), version)
 
@@ -126,6 +122,21 @@ class IndexRetriever:
                     f"Version {version} asks for {kind} item vectors {theirs or 'of no name'} and the index holds "
                     f"{ours}, so build the index again from the exported run."
                 )
+
+
+def _competition(names: NDArray[Any], scores: NDArray[np.float32], total: int) -> dict[str, str]:
+    """Let implicit interests compete by score: their lists [K, total], in place, become one that is dealt out to them
+    in turn.
+
+    Returns:
+        The interest that scores each of its items highest.
+    """
+    best = merge_by_score(names, scores, total)
+    for lists, values, blank in ((names, best.item_ids, ""), (scores, best.scores, 0)):
+        dealt = deal(values, len(lists), blank)
+        lists[:] = blank
+        lists[:, : dealt.shape[1]] = dealt
+    return dict(zip(best.item_ids, map(str, best.sources), strict=True))
 
 
 def _compete(outputs: dict[str, NDArray[Any]]) -> bool:

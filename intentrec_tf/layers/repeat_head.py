@@ -51,8 +51,10 @@ class RepeatHead(tf.keras.layers.Layer):
         self.item = dense(self.dim, use_bias=False, name="item")
         self.slopes = self.add_weight(name="slopes", shape=(self.distances,), initializer="ones")
         if self.adaptive:
-            self.bend = dense(self.distances, use_bias=False, kernel_initializer="zeros", name="bend")
-            self.bend.build(input_shape)
+            self.slopes_by_state = dense(
+                self.distances, use_bias=False, kernel_initializer="zeros", name="slopes_by_state"
+            )
+            self.slopes_by_state.build(input_shape)
         super().build(input_shape)
 
     def call(self, state, items, item_id, segment, mask, distances):
@@ -63,7 +65,7 @@ class RepeatHead(tf.keras.layers.Layer):
         pointer = tf.cast(pointer, tf.float32)
         slopes = tf.cast(self.slopes, tf.float32)[None, None]
         if self.adaptive:
-            slopes += tf.cast(self.bend(state), tf.float32)
+            slopes += tf.cast(self.slopes_by_state(state), tf.float32)
         for slope, distance in zip(tf.split(slopes, self.distances, axis=-1), distances, strict=True):
             pointer -= slope * tf.cast(distance, tf.float32)
         share = tf.cast(self.share(state)[..., 0], tf.float32)

@@ -57,7 +57,7 @@ def split_budget(total: int, mass: tf.Tensor, slots: tf.Tensor, topics: tf.Tenso
     return tf.cast(whole, tf.int32) + tf.cast(tf.cast(place, tf.float64) < left[:, None], tf.int32)
 
 
-def by_score(rows: tf.Tensor, score: tf.Tensor, total: int) -> Merged:
+def merge_by_score(rows: tf.Tensor, score: tf.Tensor, total: int) -> Merged:
     """One list of several whose scores compare: best first, each item once, of the source that scores it highest.
 
     Args:

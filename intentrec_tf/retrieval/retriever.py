@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from intentrec_tf.inputs import Columns
-from intentrec_tf.retrieval.merge import Merged, by_score, deal, merge, split_budget
+from intentrec_tf.retrieval.merge import Merged, deal, merge, merge_by_score, split_budget
 from intentrec_tf.retrieval.retrieval_model import RetrievalModel
 from intentrec_tf.top_items import nearest_items
 from intentrec_tf.vocabulary import FIRST
@@ -123,7 +123,7 @@ class Retriever(tf.Module):
         source = tf.broadcast_to(tf.range(slots)[:, None], tf.shape(rows))
         mass = asked.mass
         if self.by_score:
-            best = by_score(rows, score, self.total)
+            best = merge_by_score(rows, score, self.total)
             rows, source, score = (deal(part, slots) for part in best)
             own, mass = tf.repeat(tf.reduce_any(own, axis=1, keepdims=True), slots, axis=1), tf.ones_like(mass)
         budget = split_budget(self.total, mass, own, asked.valid[:, slots:], self.explicit_share)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -93,40 +94,48 @@ def robustness(
         typer.echo(robustness_report(setting, seed, places, results, typer.echo))
 
 
-@app.command(epilog="Example: `intentrec reproduce shift --dataset movielens-1m --seeds 0`")
-def shift(
-    dataset: DatasetOption,
-    protocol: ProtocolOption = None,
-    seeds: SeedsOption = "0",
-    raw: RawOption = None,
-    request_time: RequestOption = None,
-    work: WorkOption = WORK,
-    results: ResultsOption = RESULTS,
-) -> None:
-    """Accuracy on the first, second and third event after a change of interest, for V0 to V3 with every H."""
+def _shift(*asked: Any) -> str:
     from pipelines.reproduce.reports import shift_report
 
-    setting, places = _asked(dataset, protocol, raw, request_time, work, results)
-    with resumable():
-        typer.echo(shift_report(setting, numbers("--seeds", seeds), places, results, typer.echo))
+    return shift_report(*asked)
 
 
-@app.command(epilog="Example: `intentrec reproduce coverage --dataset simulated --seeds 0,1,2`")
-def coverage(
-    dataset: DatasetOption,
-    protocol: ProtocolOption = None,
-    seeds: SeedsOption = "0",
-    raw: RawOption = None,
-    request_time: RequestOption = None,
-    work: WorkOption = WORK,
-    results: ResultsOption = RESULTS,
-) -> None:
-    """Candidates of one vector, of DCM and of declared topics side by side: recall, tail, coverage, overlap."""
+def _coverage(*asked: Any) -> str:
     from pipelines.reproduce.coverage import coverage_report
 
-    setting, places = _asked(dataset, protocol, raw, request_time, work, results)
-    with resumable():
-        typer.echo(coverage_report(setting, numbers("--seeds", seeds), places, results, typer.echo))
+    return coverage_report(*asked)
+
+
+def _add_report(name: str, example: str, words: str, report: Callable[..., str]) -> None:
+    """A report on trained runs of several seeds."""
+
+    @app.command(name=name, help=words, epilog=f"Example: `intentrec reproduce {name} {example}`")
+    def command(
+        dataset: DatasetOption,
+        protocol: ProtocolOption = None,
+        seeds: SeedsOption = "0",
+        raw: RawOption = None,
+        request_time: RequestOption = None,
+        work: WorkOption = WORK,
+        results: ResultsOption = RESULTS,
+    ) -> None:
+        setting, places = _asked(dataset, protocol, raw, request_time, work, results)
+        with resumable():
+            typer.echo(report(setting, numbers("--seeds", seeds), places, results, typer.echo))
+
+
+_add_report(
+    "shift",
+    "--dataset movielens-1m --seeds 0",
+    "Accuracy on the first, second and third event after a change of interest, for V0 to V3 with every H.",
+    _shift,
+)
+_add_report(
+    "coverage",
+    "--dataset simulated --seeds 0,1,2",
+    "Candidates of one vector, of DCM and of declared topics side by side: recall, tail, coverage, overlap.",
+    _coverage,
+)
 
 
 @app.command(epilog="Example: `intentrec reproduce cold --dataset simulated --seeds 0,1`")

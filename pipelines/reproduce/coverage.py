@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from intentrec_tf.schema import Schema
+from pipelines.input_fn import asked_events
 from pipelines.markdown import markdown
 from pipelines.report import write_record
 from pipelines.reproduce.compact import pack_numbers, unpack_numbers
@@ -88,9 +89,7 @@ def _record(
     prepared, config = implicit.read()
     tally = tally_candidates(make_retriever(implicit, explicit, max(COUNTS)), prepared, COUNTS, overlap=True)
     ranks, tail = tally.places()
-    events = prepared.events
-    past = events.groupby("user_id", sort=False).cumcount().to_numpy() > 0
-    users = events["user_id"][(events["split"].to_numpy() == TEST) & past]
+    users = prepared.events["user_id"][asked_events(prepared, TEST)]
     record = record_of(
         setting,
         prepared,

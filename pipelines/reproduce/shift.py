@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from intentrec_tf.schema import LABEL_SEPARATOR, Schema
+from pipelines.input_fn import asked_events
 from pipelines.prepared import PreparedData
 from pipelines.reproduce.comparison import ITEM, Column, Row
 from pipelines.split import TEST
@@ -31,7 +32,7 @@ def shift_table(rows: list[Row], prepared: PreparedData) -> tuple[list[str], lis
     """
     feature = category_of(prepared.spec.schema)
     place = since_change(prepared.events, prepared.items.set_index("item_id")[feature])
-    place = place[_asked(prepared.events)]
+    place = place[asked_events(prepared, TEST)]
     if not (place > 0).any():
         raise DataError(f"{prepared.folder}: no interest changes before a test event, so there is nothing to measure.")
     header = ["system", *(f"{name} event ({int((place == i + 1).sum()):,})" for i, name in enumerate(AFTER))]
@@ -86,9 +87,3 @@ def since_change(events: pd.DataFrame, labels: pd.Series) -> np.ndarray:
                 if i + step < len(events) and users[i + step] == users[i]:
                     place[i + step] = step
     return place
-
-
-def _asked(events: pd.DataFrame) -> np.ndarray:
-    """Which events are test targets with a past, bool [events]: those that runs keep ranks of."""
-    past = events.groupby("user_id", sort=False).cumcount().to_numpy() > 0
-    return (events["split"].to_numpy() == TEST) & past

@@ -21,7 +21,7 @@ from pipelines.prepared import PreparedData
 from pipelines.run_folder import RunFolder
 from pipelines.split import TEST
 from pipelines.train import train
-from pipelines.two_stage import evaluate_two_stages, make_retriever, tally_candidates
+from pipelines.two_stage import make_retriever, tally_candidates
 from serving.candidates import ExactIndex, IndexConfig, open_index
 from serving.client import IntentRecClient, InvalidInputError, ServerError
 from serving.index_retriever import IndexRetriever
@@ -100,7 +100,7 @@ def test_enough_candidates_lose_nothing(runs: dict[str, RunFolder], data: Prepar
     model = runs["rank"].load_model()[0]
     assert isinstance(model, NextItemModel)
     retriever = make_retriever(runs["dcm"], runs["conditional"], 100)
-    found = evaluate_two_stages(retriever, data, [3, 100], model)
+    found = tally_candidates(retriever, data, [3, 100], model).result()
     full = evaluate(model, data)
     known = 1 - full.outside_catalogue / full.targets
     last = found["candidates"]["20"]
@@ -114,8 +114,8 @@ def test_enough_candidates_lose_nothing(runs: dict[str, RunFolder], data: Prepar
 
 
 def test_topics_are_asked_for_at_their_time(runs: dict[str, RunFolder], data: PreparedData) -> None:
-    with_topics = evaluate_two_stages(make_retriever(runs["dcm"], runs["conditional"], 5), data, [5])
-    without = evaluate_two_stages(make_retriever(runs["dcm"], None, 5), data, [5])
+    with_topics = tally_candidates(make_retriever(runs["dcm"], runs["conditional"], 5), data, [5]).result()
+    without = tally_candidates(make_retriever(runs["dcm"], None, 5), data, [5]).result()
     assert without["explicit_share"] == 0
     asked = declared_topics(data)[(data.events["split"] == TEST).to_numpy()].any(1).mean()
     assert 0 < with_topics["explicit_share"] < asked

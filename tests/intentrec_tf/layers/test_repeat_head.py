@@ -58,7 +58,7 @@ def test_slopes_by_the_state_begin_as_the_plain_ones() -> None:
         head(STATE, **_call())
     bent.set_weights([*plain.get_weights(), np.zeros((6, 2), np.float32)])
     np.testing.assert_allclose(bent(STATE, **_call())["pointer"], plain(STATE, **_call())["pointer"], rtol=1e-6)
-    bent.bend.kernel.assign(tf.ones([6, 2]))
+    bent.slopes_by_state.kernel.assign(tf.ones([6, 2]))
     moved = bent(STATE, **_call())["pointer"].numpy() - plain(STATE, **_call())["pointer"].numpy()
     nearer = EventDistance()(TIMES)
     expected = -sum(STATE.numpy()[0, 2]) * (nearer[0][0, 2, 0] + nearer[1][0, 2, 0])

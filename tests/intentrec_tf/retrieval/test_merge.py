@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from intentrec_tf.retrieval.merge import by_score, deal, merge, split_budget
+from intentrec_tf.retrieval.merge import deal, merge, merge_by_score, split_budget
 
 
 def _budget(total: int, mass: list[float], topics: list[bool], share: float = 0.4, slots: list[bool] | None = None):
@@ -91,7 +91,7 @@ def test_merge_by_hand() -> None:
 def test_by_score_an_item_is_of_the_source_that_scores_it_highest() -> None:
     rows = tf.constant([[[5, 6, 0], [6, 7, 5]], [[4, 0, 0], [0, 0, 0]]])
     score = tf.constant([[[0.9, 0.1, 5.0], [0.8, 0.3, 0.2]], [[-0.5, 9.0, 9.0], [9.0, 9.0, 9.0]]])
-    found = by_score(rows, score, 4)
+    found = merge_by_score(rows, score, 4)
     np.testing.assert_array_equal(found.rows, [[5, 6, 7, 0], [4, 0, 0, 0]])
     np.testing.assert_array_equal(found.source, [[0, 1, 1, -1], [0, -1, -1, -1]])
     np.testing.assert_allclose(found.score, [[0.9, 0.8, 0.3, 0], [-0.5, 0, 0, 0]])
@@ -126,7 +126,7 @@ def test_the_client_side_merges_and_splits_alike() -> None:
         assert [str(row) for row in ours.rows[0].numpy()[:count]] == theirs.item_ids.tolist()
         assert not ours.rows[0].numpy()[count:].any()
         np.testing.assert_array_equal(ours.source[0].numpy()[:count], theirs.sources)
-        best = by_score(tf.constant(rows[None], tf.int32), tf.constant(score[None]), total)
+        best = merge_by_score(tf.constant(rows[None], tf.int32), tf.constant(score[None]), total)
         theirs = client_side.merge_by_score(names, score, total)
         count = len(theirs.item_ids)
         assert [str(row) for row in best.rows[0].numpy()[:count]] == theirs.item_ids.tolist()
