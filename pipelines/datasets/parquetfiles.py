@@ -17,6 +17,8 @@ _NULLABLE = {
     kind: pd.Int64Dtype()
     for kind in (pyarrow.int8(), pyarrow.int16(), pyarrow.int32(), pyarrow.int64(), pyarrow.uint8(), pyarrow.uint16())
 }
+# Arrow reads ahead otherwise, and keeps every piece of a file until the last is read (apache/arrow#39808).
+_STREAMED = pyarrow.dataset.ParquetFragmentScanOptions(pre_buffer=False, use_buffered_stream=True)
 
 
 def read_parquet(
@@ -101,7 +103,7 @@ def parquet_chunks(
     try:
         data = pyarrow.dataset.dataset(
             [str(file) for file in files],
-            format="parquet",
+            format=pyarrow.dataset.ParquetFileFormat(default_fragment_scan_options=_STREAMED),
             partitioning=partitioning if Path(path).is_dir() else None,
             partition_base_dir=str(path) if Path(path).is_dir() else None,
         )
