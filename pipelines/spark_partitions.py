@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -24,10 +24,11 @@ _TOLD = re.compile(r"pipelines\.validate\.DataError: (.*)")
 
 
 class SparkPartitions:
-    """Partitions that Spark's workers handle with ``applyInPandas``.
+    """Partitions that Spark's workers handle one after another, without another shuffle.
 
     Args:
-        frame: canonical events, row, :data:`BUCKET` and :data:`PLACE`.
+        frame: canonical events, row, :data:`BUCKET` and :data:`PLACE`; a partition of Spark's holds whole ones of
+            ours, their rows together and in order, as ``groupBy(BUCKET).applyInPandas`` leaves them.
     """
 
     def __init__(self, frame: DataFrame) -> None:
@@ -44,26 +45,28 @@ class SparkPartitions:
         frame = self.frame.select(*wanted, BUCKET, PLACE)
         numbers = {bucket: number for number, bucket in enumerate(self.buckets)}
 
-        def compute(rows: pd.DataFrame) -> pd.DataFrame:
-            number = numbers[int(rows[BUCKET].iloc[0])]
-            events = rows.sort_values(PLACE, ignore_index=True)[wanted]
-            return pd.DataFrame({"number": [number], "result": [pickle.dumps(function(number, events))]})
+        def compute(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+            for bucket, rows in whole(batches):
+                result = pickle.dumps(function(numbers[bucket], rows[wanted]))
+                yield pd.DataFrame({"number": [numbers[bucket]], "result": [result]})
 
         with told():
-            found = frame.groupBy(BUCKET).applyInPandas(compute, "number int, result binary").collect()
+            found = frame.mapInPandas(compute, "number int, result binary").collect()
         for row in sorted(found, key=lambda row: row["number"]):
             yield pickle.loads(row["result"])
 
     def change(self, function: Callable[[int, pd.DataFrame], pd.DataFrame], what: str) -> None:
         """See :class:`pipelines.partitions.Partitions`."""
 
-        def compute(rows: pd.DataFrame) -> pd.DataFrame:
-            bucket = int(rows[BUCKET].iloc[0])
-            events = rows.sort_values(PLACE, ignore_index=True).drop(columns=[BUCKET, PLACE])
-            return plain(numbered(function(bucket, events), bucket)[list(rows.columns)])
-
         before = self.frame
-        self.__init__(keep(before.groupBy(BUCKET).applyInPandas(compute, before.schema)))  # type: ignore[misc]
+        names = before.columns
+
+        def compute(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+            for bucket, rows in whole(batches):
+                changed = function(bucket, rows.drop(columns=[BUCKET, PLACE]))
+                yield plain(numbered(changed, bucket)[names])
+
+        self.__init__(keep(before.mapInPandas(compute, before.schema)))  # type: ignore[misc]
         before.unpersist()
 
     def add_popularity(self) -> None:
@@ -74,7 +77,32 @@ class SparkPartitions:
         in_time = Window.partitionBy("item_id").orderBy("timestamp", "_first", ROW)
         earlier = (sql.row_number().over(in_time) - 1).cast("double")
         before = self.frame
-        self.frame = keep(before.withColumn("_first", first).withColumn(POPULARITY, earlier).drop("_first"))
+        counted = before.withColumn("_first", first).withColumn(POPULARITY, earlier).drop("_first")
+        self.frame = keep(counted.repartition(BUCKET).sortWithinPartitions(BUCKET, PLACE))
+
+
+def whole(batches: Iterable[pd.DataFrame]) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Number and rows, index 0..n-1, of every partition in a partition of Spark's, which comes in pieces.
+
+    Raises:
+        RuntimeError: rows of a partition are not together or not in order.
+    """
+    parts: list[pd.DataFrame] = []
+    for batch in batches:
+        for bucket, rows in batch.groupby(BUCKET, sort=False):
+            if parts and parts[0][BUCKET].iloc[0] != bucket:
+                yield _joined(parts)
+                parts = []
+            parts.append(rows)
+    if parts:
+        yield _joined(parts)
+
+
+def _joined(parts: list[pd.DataFrame]) -> tuple[int, pd.DataFrame]:
+    rows = pd.concat(parts, ignore_index=True)
+    if not np.array_equal(rows[PLACE], np.arange(len(rows))):
+        raise RuntimeError("Spark handed a partition's rows out of order")
+    return int(rows[BUCKET].iloc[0]), rows
 
 
 def numbered(events: pd.DataFrame, bucket: int) -> pd.DataFrame:
