@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from pipelines.config import RunConfig
@@ -19,6 +20,7 @@ COLUMNS = {
     "returns_auc": "returns",
     "neighbours_ndcg@50": "neighbours",
 }
+SHOWN = ("labels_auc", "returns_auc", "neighbours_ndcg@50")
 
 
 def downstream_record(found: dict[str, Any], prepared: PreparedData, config: RunConfig) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def downstream_record(found: dict[str, Any], prepared: PreparedData, config: Run
 
 
 def tables(record: dict[str, Any]) -> list[Table]:
-    """A table per slice that has users who came back."""
+    """A table of 80 columns per slice that has users who came back; the record holds two more measures."""
     found = []
     for name, rows in record["results"].items():
         users, back = record["users"][name], record["users"][f"{name} who came back"]
@@ -47,16 +49,18 @@ def tables(record: dict[str, Any]) -> list[Table]:
         words = "all users" if name == "all" else f"users with at most {record['cold_events']} events"
         table = Table(
             title=f"{record['dataset']}, {record['model']}: {words}",
-            caption=f"{users:,} users, {back:,} came back within {record['days']} days. AUC, in a label, accuracy: "
-            f"labels of {record['feature']} taken; - mean: 95% interval of the AUC's difference to the mean item "
-            "vector; returns: AUC of coming back; neighbours: NDCG@50 of what the nearest users took (*: unlike the "
-            "mean item vector's, p < .05).",
+            caption=f"{users:,} users, {back:,} came back within {record['days']} days. AUC: labels of "
+            f"{record['feature']} taken; - mean: 95% interval of its difference to the mean item vector; returns: "
+            "AUC of coming back; neighbours: NDCG@50 of what the nearest users took (*: unlike the mean item "
+            "vector's, p < .05).",
+            box=SIMPLE,
+            padding=(0, 1, 0, 0),
         )
         table.add_column("vector", no_wrap=True)
-        for column in ("size", COLUMNS["labels_auc"], "- mean", *list(COLUMNS.values())[1:]):
+        for column in ("size", COLUMNS[SHOWN[0]], "- mean", *(COLUMNS[key] for key in SHOWN[1:])):
             table.add_column(column, justify="right", no_wrap=True)
         for kind, scores in rows.items():
-            cells = ["-" if scores[key] is None else f"{scores[key]:.4f}".lstrip("0") for key in COLUMNS]
+            cells = ["-" if scores[key] is None else f"{scores[key]:.4f}".lstrip("0") for key in SHOWN]
             gap = record["against_average"][name].get(kind, {})
             interval = gap.get("labels_auc_interval")
             if (gap.get("neighbours_p") or 1) < SIGNIFICANT:

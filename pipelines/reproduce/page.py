@@ -9,6 +9,7 @@ from pipelines.datasets.registry import packaged_schema
 from pipelines.markdown import markdown
 from pipelines.reproduce.claims import verdict_table, verdicts
 from pipelines.reproduce.comparison import Row
+from pipelines.reproduce.evaluations import evaluation_parts, is_evaluation
 from pipelines.reproduce.literature import published_under
 from pipelines.reproduce.protocols import PROTOCOLS, Setting
 from pipelines.reproduce.runs import read_record
@@ -41,7 +42,8 @@ def write_page(results: Path) -> Path:
     settings = settings_of(results)
     if not settings:
         raise DataError(f"{results / 'runs'}: holds no run; start with 'intentrec reproduce table1'.")
-    parts = [INTRODUCTION.format(metric="NDCG@10"), *(_setting_part(s, results) for s in settings), _files(results)]
+    parts = [INTRODUCTION.format(metric="NDCG@10"), *(_setting_part(s, results) for s in settings)]
+    parts += [*evaluation_parts(results), _files(results)]
     page = results / "README.md"
     atomic_text(page, "\n".join(parts))
     return page
@@ -148,6 +150,6 @@ def _run_table(setting: str, rows: dict[str, Row]) -> str:
 
 
 def _files(results: Path) -> str:
-    others = sorted(path.name for path in results.glob("*.json"))
+    others = sorted(path.name for path in results.glob("*.json") if not is_evaluation(path.name))
     links = "\n".join(f"- [`{name}`]({name})" for name in others)
-    return f"## Other files\n\nBenchmarks and single evaluations:\n\n{links}\n"
+    return f"## Other files\n\nBenchmarks, kills and probes:\n\n{links}\n"
