@@ -7,6 +7,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Interests = Literal["single", "dcm", "mind", "comirec", "tokens", "conditional"]
+IMPLICIT: dict[str, Interests] = {  # names for people
+    "One vector": "single",
+    "MIND": "mind",
+    "ComiRec-SA": "comirec",
+    "Interest tokens": "tokens",
+    "DCM": "dcm",
+}
 
 
 class RetrievalConfig(BaseModel):

@@ -9,6 +9,7 @@ from typing import Any
 from rich.box import SIMPLE
 from rich.table import Table
 
+from intentrec_tf.retrieval.config import IMPLICIT
 from pipelines.abtest.abtest import abtest, share_pages
 from pipelines.abtest.exported_policy import ExportedPolicy
 from pipelines.abtest.page import page
@@ -54,7 +55,7 @@ def compare_exports(
     Raises:
         DataError: a folder holds no export, or one of another service.
     """
-    models = [_described(folder) for folder in (first, second)]
+    models = [described(folder, signature) for folder in (first, second)]
     policies = [ExportedPolicy(folder, service, signature, size) for folder in (first, second)]
     found = abtest(service, policies, days, paired)
     shared = share_pages(service, policies, days) if interleave else None
@@ -114,14 +115,15 @@ def table(record: dict[str, Any]) -> Table:
     return found
 
 
-def _described(folder: Path) -> dict[str, str]:
-    """What an export says of itself."""
+def described(folder: Path, signature: str) -> dict[str, str]:
+    """What an export says of what fills its pages."""
     try:
         info = json.loads((folder / INFO).read_text(encoding="utf-8"))
         title = RunConfig.model_validate(info["config"]).title
-        if info["retrieval"]:
-            title += f" with {info['retrieval']['implicit']['interests']}"
+        if signature == "retrieve" and info["retrieval"]:
+            kind = info["retrieval"]["implicit"]["interests"]
+            title = next(name for name, interests in IMPLICIT.items() if interests == kind)
         name = f"{folder.absolute().parent.name}/{folder.absolute().name}"
         return {"title": title, "name": name, "fingerprint": str(info["fingerprint"]), "commit": str(info["commit"])}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, StopIteration):
         raise DataError(f"{folder}: is no exported version; name a numbered folder that 'export' wrote.") from None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from intentrec_tf.durations import format_span
+from intentrec_tf.retrieval.config import IMPLICIT
 from intentrec_tf.schema import Schema
 from pipelines.validate import DataError
 
@@ -95,9 +96,8 @@ def systems_of(table: str, schema: Schema) -> list[System]:
 
 
 def _retrieval_systems(table: str, schema: Schema) -> list[System]:
-    kinds = {"One vector": "single", "MIND": "mind", "ComiRec-SA": "comirec", "Interest tokens": "tokens", DCM: "dcm"}
     if table == "retrieval":
-        return [System(name, {"interests": kind}) for name, kind in kinds.items()]
+        return [System(name, {"interests": kind}) for name, kind in IMPLICIT.items()]
     if table == "interests":
         ablations: dict[str, dict[str, Any]] = {
             "DCM, 2 interests": {"count": 2},

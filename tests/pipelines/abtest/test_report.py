@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from pipelines.abtest.exported_policy import ExportedPolicy
 from pipelines.abtest.pictures import daily_figure, effects_figure
+from pipelines.abtest.report import described
 from pipelines.abtest.service import Question, Service
 from pipelines.abtest.visit import Event
 from pipelines.abtest.words import percent_change, verdicts
@@ -133,3 +134,12 @@ def test_words_say_who_is_ahead() -> None:
     assert verdicts({"metrics": {"click": behind}})[0].startswith("B is lower in clicks a page: -0.0200, -3.1%")
     assert verdicts({"metrics": {"watch": quiet}})[0].startswith("No metric differs")
     assert percent_change(-0.0001) == percent_change(0.0001) == "0.0%"
+
+
+def test_a_page_of_candidates_is_named_by_what_finds_them(tmp_path: Path) -> None:
+    folder = write_export(tmp_path / "1")
+    info = json.loads((folder / "intentrec.json").read_text(encoding="utf-8"))
+    info["retrieval"] = {"implicit": {"interests": "dcm"}}
+    (folder / "intentrec.json").write_text(json.dumps(info), encoding="utf-8")
+    assert described(folder, "retrieve")["title"] == "DCM"
+    assert described(folder, "item")["title"] == RunConfig().title
