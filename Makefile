@@ -25,7 +25,7 @@ test: $(BIN)/.dev  ## everything CI runs: style, types, tests (without the slow 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m 'not slow' -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -q -m 'not slow' -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-slow: $(BIN)/.dev  ## the tests that take minutes: the demo as users run it, 200 kills
 	$(BIN)/python -m pytest -q -m slow
