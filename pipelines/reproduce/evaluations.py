@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def evaluation_parts(results: Path) -> list[str]:
     for (kind, title), section in SECTIONS.items():
         found = [(path, _read(path)) for path in sorted(results.glob(f"{kind}-*.json"))]
         try:
-            lines = section(found) if found else []
+            lines = [*section(found), "", *_pictures(kind, found), _links(found)] if found else []
         except (KeyError, TypeError, ValueError, IndexError, AttributeError):
             names = ", ".join(path.name for path, _ in found)
             raise DataError(f"{results}: one of {names} is no record of {kind}; delete it and make it again.") from None
@@ -43,6 +43,13 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         raise DataError(f"{path}: is no JSON; delete it and make it again.") from None
     return record
+
+
+def _pictures(kind: str, found: Found) -> list[str]:
+    """Lines with the pictures that are there, named by the record's name, its kind at the end."""
+    names = [path.stem.removeprefix(f"{kind}-") for path, _ in found]
+    places = [path.parent / "pictures" / f"{name}-{kind}.png" for name, (path, _) in zip(names, found, strict=True)]
+    return [f"![{place.stem}](pictures/{place.name})\n" for place in places if place.is_file()]
 
 
 def _links(found: Found) -> str:
@@ -64,8 +71,6 @@ def _calibration(found: Found) -> list[str]:
         f"validation and stored in the export. It fell in {better} of {len(rows)} heads.",
         "",
         markdown(header, rows),
-        "",
-        _links(found),
     ]
 
 
@@ -92,7 +97,7 @@ def _vectors(found: Found) -> list[str]:
                 markdown(["vector", *COLUMNS.values()], cells),
                 "",
             ]
-    return [*lines, _links(found)]
+    return lines
 
 
 def _vector_row(words: str, scores: dict[str, float | None], gap: dict[str, Any]) -> list[str]:
@@ -134,7 +139,7 @@ def _tests(found: Found) -> list[str]:
                 f"({low} to {high}, p {luck(shared['p'])}).",
                 "",
             ]
-    return [*lines, _links(found)]
+    return lines
 
 
 def _stages(found: Found) -> list[str]:
@@ -159,7 +164,7 @@ def _stages(found: Found) -> list[str]:
         header = ["candidates", "recall", "recall of the tail", "catalogue covered", "NDCG@10", "of the full softmax"]
         lines += [f"{record['dataset']}, {record['targets']:,} targets, full softmax {full:.4f}:", ""]
         lines += [markdown(header, rows), ""]
-    return [*lines, _links(found)]
+    return lines
 
 
 def is_evaluation(name: str) -> bool:
@@ -167,7 +172,7 @@ def is_evaluation(name: str) -> bool:
     return any(name.startswith(f"{kind}-") for kind, _ in SECTIONS)
 
 
-SECTIONS: dict[tuple[str, str], Callable[[Found], Iterable[str]]] = {
+SECTIONS: dict[tuple[str, str], Callable[[Found], list[str]]] = {
     ("two-stage", "Two stages"): _stages,
     ("calibration", "Calibration of the intents"): _calibration,
     ("embed", "User vectors for other teams"): _vectors,
