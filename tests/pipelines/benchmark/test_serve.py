@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from tests.serving.fake_model_server import write_binary
 SIGNATURES = {"intent", "item", "rank"}
 
 
-def _measure(run: RunFolder, work: Path, binary: str | None = None) -> dict[str, Any]:
-    """The benchmark with few calls, its rates not really offered."""
+def _measure(run: RunFolder, exported: Path, work: Path, binary: str | None = None) -> dict[str, Any]:
+    """The benchmark of a run exported before, with few calls, its rates not really offered."""
 
     def offered(address: str, request: bytes, start: float, limit: float, seconds: float) -> tuple[float, list[Load]]:
         assert address.startswith("127.0.0.1:")
@@ -33,12 +34,13 @@ def _measure(run: RunFolder, work: Path, binary: str | None = None) -> dict[str,
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "sustained", offered)
+        patch.setattr(module, "export", lambda run, base: shutil.copytree(exported, base / exported.name))
         return benchmark_serve(run, work, 50.0, 0.1, 1, lambda line: None, binary)
 
 
 @pytest.fixture(scope="module")
-def record(trained: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return _measure(trained, tmp_path_factory.mktemp("serve"))
+def record(trained: RunFolder, exported: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return _measure(trained, exported, tmp_path_factory.mktemp("serve"))
 
 
 def test_the_record_states_what_was_promised(record: dict[str, Any]) -> None:
@@ -54,8 +56,8 @@ def test_the_record_states_what_was_promised(record: dict[str, Any]) -> None:
     assert (loads[0]["p99_ms"], loads[1]["p99_ms"]) == (10.0, None)
 
 
-def test_the_genuine_server_is_measured_by_its_binary(trained: RunFolder, tmp_path: Path) -> None:
-    record = _measure(trained, tmp_path, write_binary(tmp_path))
+def test_the_genuine_server_is_measured_by_its_binary(trained: RunFolder, exported: Path, tmp_path: Path) -> None:
+    record = _measure(trained, exported, tmp_path, write_binary(tmp_path))
     assert record["server"] == "tensorflow_model_server"
     assert set(record["p50_ms"]) == SIGNATURES
 
