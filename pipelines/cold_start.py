@@ -24,6 +24,7 @@ from pipelines.retrieval_input import with_topics
 MODEL = "intentrec"
 CONTENT, SO_FAR, RANDOM = "popularity of the content", "popularity so far", "random"
 KNOWN, NEW = "known items", "new items"
+AMONG_KNOWN = "known items among known items"
 UNMET = "{} that the user has not met"
 FEW = (0, 1, 2)
 SHOWN = ("HR@10", "NDCG@10")
@@ -74,7 +75,8 @@ class ColdStart:
 
     Attributes:
         new_items: items of the catalogue without any training event.
-        slices: ranks among the whole catalogue, by name of the slice; none is empty.
+        slices: ranks among the whole catalogue, by name of the slice; none is empty.  :data:`AMONG_KNOWN` leaves the
+            new items out of the lists, for a catalogue without them has less to choose from.
         among_new: ranks among the new items alone, likewise; empty where the catalogue has none.
     """
 
@@ -112,7 +114,13 @@ def cold_start(
     new = (prior == 0) & (np.arange(len(prior)) >= FIRST)
     every = Slice(result.events, result.ranks)
     unseen = prior[rows[result.events]] == 0  # also what is not in the catalogue at all
-    slices = _with_unmet(KNOWN, every.only(~unseen), prepared) | _with_unmet(NEW, every.only(unseen), prepared)
+    known = every.only(~unseen)
+    slices = _with_unmet(KNOWN, known, prepared) | {AMONG_KNOWN: Slice(known.events, {MODEL: known.ranks[MODEL]})}
+    if new.any() and len(known.events):
+        batches = _questions(model, prepared, known.events, batch)
+        ranks = _ranks({MODEL: ranking_step(model, batches, prior > 0)}, batches)
+        slices[AMONG_KNOWN] = Slice(known.events, ranks)
+    slices |= _with_unmet(NEW, every.only(unseen), prepared)
     for count in FEW:
         words = f"users with {count} earlier event{'s' if count != 1 else ''}"
         slices[words] = every.only(past[result.events] == count) if count else _without_history(prepared, rows, part)
@@ -157,13 +165,29 @@ def _among_new(
     batch: int,
 ) -> Slice:
     """Ranks of the targets at the places ``asked`` among the items of ``new`` bool [V]."""
-    batches = question_batches(prepared, asked, batch)
-    if isinstance(model, RetrievalModel) and model.config.interests == "conditional":
-        batches = with_topics(batches, prepared, model.config)
+    batches = _questions(model, prepared, asked, batch)
     steps = {MODEL: ranking_step(model, batches, new)}
     steps[CONTENT] = _baseline_step(content_popularity(prepared), prepared, batches, new)
     if not prepared.spec.schema.exclude_seen:
         steps["most recent items"] = _baseline_step(most_recent(prepared), prepared, batches, new)
+    ranks = _ranks(steps, batches)
+    so_far, candidates = _popularity_so_far(prepared, asked, new, rows)
+    if prepared.manifest["request"]["split"]["kind"] == "time":  # else other users' last events are no past
+        ranks[SO_FAR] = so_far
+    return Slice(asked, ranks, candidates)
+
+
+def _questions(
+    model: NextItemModel | RetrievalModel, prepared: PreparedData, asked: np.ndarray, batch: int
+) -> tf.data.Dataset:
+    batches = question_batches(prepared, asked, batch)
+    if isinstance(model, RetrievalModel) and model.config.interests == "conditional":
+        return with_topics(batches, prepared, model.config)
+    return batches
+
+
+def _ranks(steps: dict[str, Callable[..., dict[str, Any]]], batches: tf.data.Dataset) -> dict[str, np.ndarray]:
+    """Ranks by every step, int [targets], in the order of the targets' events."""
     events: list[np.ndarray] = []
     found: dict[str, list[np.ndarray]] = {name: [] for name in steps}
     for inputs, targets in batches:
@@ -171,11 +195,7 @@ def _among_new(
         for name, step in steps.items():
             found[name].append(step(inputs, targets)["rank"].numpy())
     order = np.argsort(np.concatenate(events))
-    ranks = {name: np.concatenate(parts)[order] for name, parts in found.items()}
-    so_far, candidates = _popularity_so_far(prepared, asked, new, rows)
-    if prepared.manifest["request"]["split"]["kind"] == "time":  # else other users' last events are no past
-        ranks[SO_FAR] = so_far
-    return Slice(asked, ranks, candidates)
+    return {name: np.concatenate(parts)[order] for name, parts in found.items()}
 
 
 def _baseline_step(

@@ -104,7 +104,8 @@ def _print_cold_start(record: dict[str, Any], model: str, console: Console) -> N
             for system, metrics in systems.items():
                 shown = model if system == "intentrec" else system
                 values = (f"{metrics[metric]:.4f}" for metric in ("HR@10", "NDCG@10"))
-                table.add_row(name, f"{found['targets']:,}", among, shown, *values)
+                what, _, fewer = name.partition(" among ")
+                table.add_row(what, f"{found['targets']:,}", fewer or among, shown, *values)
     console.print(table)
 
 

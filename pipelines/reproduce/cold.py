@@ -11,7 +11,18 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from pipelines.cold_start import CONTENT, DEFINITIONS, KNOWN, MODEL, NEW, SO_FAR, ColdStart, Slice, cold_start
+from pipelines.cold_start import (
+    AMONG_KNOWN,
+    CONTENT,
+    DEFINITIONS,
+    KNOWN,
+    MODEL,
+    NEW,
+    SO_FAR,
+    ColdStart,
+    Slice,
+    cold_start,
+)
 from pipelines.evaluate import evaluate
 from pipelines.markdown import markdown
 from pipelines.prepared import PreparedData
@@ -119,10 +130,10 @@ def _tests(found: dict[str, list[ColdStart]], prepared: PreparedData) -> dict[st
     for name in (IDS_ALONE, WITH):
         if name not in found:
             continue
-        known = [look.slices[KNOWN] for look in found[name]]
-        if WITHOUT in found:
-            base = [look.slices[KNOWN] for look in found[WITHOUT]]
-            tests[f"{name}: {KNOWN}, NDCG@10, against {WITHOUT}"] = _difference(
+        for group in (KNOWN, AMONG_KNOWN) if WITHOUT in found else ():
+            known = [look.slices[group] for look in found[name]]
+            base = [look.slices[group] for look in found[WITHOUT]]
+            tests[f"{name}: {group}, NDCG@10, against {WITHOUT}"] = _difference(
                 _gains(known, MODEL, "NDCG@10"), _gains(base, MODEL, "NDCG@10"), users[known[0].events]
             )
         for group in found[name][0].among_new:

@@ -18,7 +18,19 @@ from intentrec_tf.models import NextItemModel
 from intentrec_tf.schema import Schema
 from intentrec_tf.vocabulary import FIRST, Vocabulary
 from pipelines.baselines import content_popularity
-from pipelines.cold_start import CONTENT, KNOWN, MODEL, NEW, RANDOM, SO_FAR, UNMET, ColdStart, Slice, cold_start
+from pipelines.cold_start import (
+    AMONG_KNOWN,
+    CONTENT,
+    KNOWN,
+    MODEL,
+    NEW,
+    RANDOM,
+    SO_FAR,
+    UNMET,
+    ColdStart,
+    Slice,
+    cold_start,
+)
 from pipelines.config import RunConfig
 from pipelines.evaluate import Evaluation, evaluate, ranking_metrics
 from pipelines.input_fn import question_batches
@@ -134,6 +146,20 @@ def test_ranks_among_the_new_items(data: PreparedData, looked: Looked) -> None:
     assert (part.candidates == len(rows)).all()
     assert set(found.among_new) == {NEW, UNMET.format(NEW)}
     np.testing.assert_array_equal(found.among_new[UNMET.format(NEW)].events, found.slices[UNMET.format(NEW)].events)
+
+
+def test_known_items_are_also_ranked_without_the_new_ones(data: PreparedData, looked: Looked) -> None:
+    model, _, found = looked
+    part, whole = found.slices[AMONG_KNOWN], found.slices[KNOWN]
+    np.testing.assert_array_equal(part.events, whole.events)
+    known = [row for row in range(FIRST, data.spec.items.size) if row not in new_rows(data)]
+    for inputs, targets in question_batches(data, part.events, 8):
+        scores = model.item_probabilities(model.question(inputs)).numpy()
+        for i, place in enumerate(targets["event"].numpy()):
+            own, at = int(targets["item"][i]), int(np.searchsorted(part.events, place))
+            assert part.ranks[MODEL][at] == 1 + sum(scores[i][row] >= scores[i][own] for row in known if row != own)
+    assert (part.ranks[MODEL] <= whole.ranks[MODEL]).all()
+    assert (part.ranks[MODEL] < whole.ranks[MODEL]).any()
 
 
 def test_popularity_so_far_knows_the_past_alone(data: PreparedData, looked: Looked) -> None:

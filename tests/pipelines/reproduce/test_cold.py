@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import pipelines.reproduce.cold
-from pipelines.cold_start import CONTENT, KNOWN, MODEL, NEW, ColdStart, Slice
+from pipelines.cold_start import AMONG_KNOWN, CONTENT, KNOWN, MODEL, NEW, ColdStart, Slice
 from pipelines.reproduce.cold import ID_DROPOUT, WITH, WITHOUT, cold_report
 from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.runs import Places
@@ -27,6 +27,7 @@ def made(known: list[int], new: list[int], among: list[int]) -> ColdStart:
     """Ranks of two known and of two new targets."""
     slices = {
         KNOWN: Slice(np.arange(2), {MODEL: np.array(known)}),
+        AMONG_KNOWN: Slice(np.arange(2), {MODEL: np.array([1, 1])}),
         NEW: Slice(np.arange(2, 4), {MODEL: np.array(new)}),
     }
     alone = Slice(np.arange(2, 4), {MODEL: np.array(among), CONTENT: np.array([11, 1])}, np.array([20, 20]))
@@ -62,6 +63,7 @@ def test_the_report(looks: list[Any], setting: Setting, places: Places, tmp_path
     # NDCG@10 of rank 3 is a half: (1 + 1) / 2 against (1 + .5) / 2; HR@10 .75 against .5 of the content's popularity
     tests = record["tests"]
     assert tests[f"{WITH}: {KNOWN}, NDCG@10, against {WITHOUT}"]["difference"] == 0.25
+    assert tests[f"{WITH}: {AMONG_KNOWN}, NDCG@10, against {WITHOUT}"]["difference"] == 0
     assert tests[f"{WITH}: {NEW} among new items, HR@10, against {CONTENT}"]["difference"] == 0.25
     assert "among the 20 new items" in text
     assert "| V3, all items, id dropout | 0.7500 |" in text
