@@ -121,9 +121,9 @@ def described(folder: Path, signature: str) -> dict[str, str]:
         info = json.loads((folder / INFO).read_text(encoding="utf-8"))
         title = RunConfig.model_validate(info["config"]).title
         if signature == "retrieve" and info["retrieval"]:
-            kind = info["retrieval"]["implicit"]["interests"]
-            title = next(name for name, interests in IMPLICIT.items() if interests == kind)
+            names = {interests: name for name, interests in IMPLICIT.items()}
+            title = names[info["retrieval"]["implicit"]["interests"]]
         name = f"{folder.absolute().parent.name}/{folder.absolute().name}"
         return {"title": title, "name": name, "fingerprint": str(info["fingerprint"]), "commit": str(info["commit"])}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, StopIteration):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f"{folder}: is no exported version; name a numbered folder that 'export' wrote.") from None
