@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,9 @@ class FilePartitions:
         """Write a partition; an empty one has no file."""
         place = self.place(number)
         if len(events):
-            events.to_parquet(place, index=False)
+            whole = place.with_suffix(f".{uuid4().hex}")  # two of Spark's workers may write the same partition
+            events.to_parquet(whole, index=False)
+            whole.replace(place)
         else:
             place.unlink(missing_ok=True)
 

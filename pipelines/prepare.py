@@ -143,7 +143,7 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
 
 
 def _open(config: PrepareConfig, work: Path, say: Callable[[str], None], spark: SparkEngine | None) -> Source:
-    """The log: tables are streamed by way of the new folder ``work`` or Spark, other data sets are read as a whole."""
+    """The log: tables by way of the new folder ``work``, here or on Spark, other data sets as a whole."""
     files = {name: getattr(config, name) for name in ("raw", "events", "items", "interests")}
     if config.dataset == "tables":
         schema = _adapted(registry.check_request("tables", config.schema_file, **files, size=config.size), config)
@@ -155,7 +155,7 @@ def _open(config: PrepareConfig, work: Path, say: Callable[[str], None], spark: 
             "min_interactions": config.min_interactions,
         }
         if spark:
-            return spark.open(config.events, schema, **options)
+            return spark.open(config.events, schema, work, **options)
         return streamed_source(config.events, schema, work, **options)
     if spark:
         raise DataError(f"'{config.dataset}' does not run on Spark, only 'tables' do; leave out --engine spark.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import pickle
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pyspark import SparkConf
+from pyspark import SparkConf, TaskContext
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as sql
 from pyspark.sql.types import IntegralType
@@ -25,15 +26,18 @@ from pipelines.datasets.parquetfiles import is_parquet, parquet_files
 from pipelines.datasets.tables import own_tables, read_items
 from pipelines.datasets.textfiles import table_chunks
 from pipelines.derive import needs_popularity
-from pipelines.file_partitions import by_hash
+from pipelines.file_partitions import FilePartitions, by_hash
 from pipelines.partitions import ROW
 from pipelines.progress import console
 from pipelines.sources import Source
-from pipelines.spark_partitions import BUCKET, PLACE, REPORT, SparkPartitions, keep, numbered, plain, told
+from pipelines.spark_partitions import SparkPartitions, told
 from pipelines.streaming import EVENTS_PER_PARTITION, compare_rows, complete
 from pipelines.validate import DataError, ValidationReport
+from serving.atomic import atomic_text
 
 LINE = "_line"
+BUCKET = "_bucket"  # rows of equal numbers are a partition
+REPORT = "_report"  # pickled bytes; only in rows that are no events
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,18 @@ class SparkEngine:
         self,
         events: str,
         schema: Schema,
+        work: Path,
         *,
         items: str | None = None,
         interests: str | None = None,
         max_reject_share: float = 0.2,
         min_interactions: int = 1,
     ) -> Source:
-        """See :func:`pipelines.streaming.streamed_source`; ``items`` and ``interests`` are files on this machine.
+        """See :func:`pipelines.streaming.streamed_source`.
+
+        Args:
+            work: a folder for temporary files that every worker sees.
+            items, interests: files on this machine.
 
         Raises:
             DataError: Spark cannot start, or the tables are unusable.
@@ -75,7 +84,9 @@ class SparkEngine:
             count = max(1, -(-size // EVENTS_PER_PARTITION), session.sparkContext.defaultParallelism)
             if "spark.sql.shuffle.partitions" not in self.conf:
                 session.conf.set("spark.sql.shuffle.partitions", count)
-            partitions = _partitions(raw, events, schema, report, catalogue, count)
+            work.mkdir()
+            partitions = SparkPartitions(session, work.resolve() / "events", count)
+            _write_partitions(raw, events, schema, report, catalogue, partitions.files())
         files = [Path(path) for path in (events, items, interests) if path is not None]
         local = [path for path in files if path.exists()]
         source = Source(
@@ -187,30 +198,35 @@ def _with_rows(session: SparkSession, raw: DataFrame, columns: list[Column]) -> 
 
 @dataclass(frozen=True)
 class _Clean:
-    """The checks of single rows, for ``mapInPandas``; after the events of a batch, a row with their report.
+    """The checks of single rows, for ``mapInPandas``; last, a row with their report.
 
     Attributes:
         file: name of the events for messages.
         schema: of the data.
         count: number of partitions.
+        floats: folder for a file per task with the id columns whose every id is like ``1.0``.
         header: first line of a text file; None for tables.
     """
 
     file: str
     schema: Schema
     count: int
+    floats: Path
     header: str | None
 
     def __call__(self, batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        task = TaskContext.get()
+        assert task is not None  # a worker runs this
         bucket = by_hash("user_id", self.count)
+        report, floats = ValidationReport(1.0), {"user_id", "item_id"}
         for batch in batches:
-            report, floats = ValidationReport(1.0), {"user_id", "item_id"}
             for frame in self.pieces(batch, report):
                 rows, found = clean_rows(frame, self.file, self.schema, report)
                 floats &= found
                 events = rows.rename_axis(ROW).reset_index()
-                yield plain(events.assign(**{BUCKET: bucket(events), REPORT: None}))
-            yield _report_row(self.schema, (report, floats))
+                yield _plain(events.assign(**{BUCKET: bucket(events), REPORT: None}))
+        atomic_text(self.floats / f"{task.partitionId():05d}.json", json.dumps(sorted(floats)))
+        yield _report_row(self.schema, self.count + task.partitionId(), report)
 
     def pieces(self, batch: pd.DataFrame, report: ValidationReport) -> Iterator[pd.DataFrame]:
         """Raw events by row number."""
@@ -231,33 +247,53 @@ class _Clean:
 
 @dataclass(frozen=True)
 class _Compare:
-    """The checks between the rows of a partition, for ``applyInPandas``; last, a row with their report."""
+    """The checks between the rows of a partition, which is then written, for ``applyInPandas``; a row with the report.
+
+    Attributes:
+        file, schema, floats: see :class:`_Clean`, whose tasks are all done.
+        catalogue: None where there is none.
+        files: of the partitions.
+    """
 
     file: str
     schema: Schema
+    floats: Path
     catalogue: pd.DataFrame | None
+    files: FilePartitions
 
-    def __call__(self, rows: pd.DataFrame, floats: set[str]) -> pd.DataFrame:
+    def __call__(self, rows: pd.DataFrame) -> pd.DataFrame:
         number = int(rows[BUCKET].iloc[0])
+        if number >= self.files.count:
+            return rows[[REPORT]]
+        found = [set(json.loads(place.read_text())) for place in self.floats.iterdir()]
         frame = rows.drop(columns=[BUCKET, REPORT])
-        clean, report = compare_rows(frame, self.file, self.schema, floats, self.catalogue)
-        last = _report_row(self.schema, (report, set())).assign(**{PLACE: -1})
-        return plain(pd.concat([numbered(clean, number).assign(**{REPORT: None})[list(last)], last]))
+        clean, report = compare_rows(frame, self.file, self.schema, set.intersection(*found), self.catalogue)
+        self.files.write(number, clean)
+        return pd.DataFrame({REPORT: [pickle.dumps(report)]})
 
 
-def _report_row(schema: Schema, report: tuple[ValidationReport, set[str]]) -> pd.DataFrame:
-    """A row that carries a report and no event."""
+def _report_row(schema: Schema, number: int, report: ValidationReport) -> pd.DataFrame:
+    """A row that is a partition of its own, carries a report and is no event."""
     values: dict[str, list[object]] = {ROW: [0]}
     for name in _names(schema):
         values[name] = [""] if _is_text(name, schema) else [0] if name == "timestamp" else [0.0]
-    return pd.DataFrame({**values, BUCKET: [-1], REPORT: [pickle.dumps(report)]})
+    return pd.DataFrame({**values, BUCKET: [number], REPORT: [pickle.dumps(report)]})
 
 
-def _partitions(
-    raw: DataFrame, file: str, schema: Schema, report: ValidationReport, catalogue: pd.DataFrame | None, count: int
-) -> SparkPartitions:
-    """Clean events in partitions; what was rejected goes into ``report``."""
-    names = list(_names(schema))
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with its strings as Python's: Spark takes no Arrow strings in several chunks."""
+    return frame.astype({name: object for name in frame if pd.api.types.is_string_dtype(frame[name].dtype)})
+
+
+def _write_partitions(
+    raw: DataFrame,
+    file: str,
+    schema: Schema,
+    report: ValidationReport,
+    catalogue: pd.DataFrame | None,
+    files: FilePartitions,
+) -> None:
+    """Write clean events in partitions; what was rejected goes into ``report``."""
     header = None
     if LINE in raw.columns:
         first = raw.where(sql.col(ROW) == 1).select(LINE).first()
@@ -265,26 +301,17 @@ def _partitions(
         wanted = list(_names(schema).values())
         list(table_chunks(io.BytesIO(header.encode()), file, ValidationReport(), wanted))  # tells what is missing
         raw = raw.where(sql.col(ROW) > 1)
-    kinds = {name: "string" if _is_text(name, schema) else "double" for name in names} | {"timestamp": "long"}
+    kinds = {name: "string" if _is_text(name, schema) else "double" for name in _names(schema)}
+    kinds |= {"timestamp": "long"}
     fields = [f"{ROW} long", *(f"`{name}` {kind}" for name, kind in kinds.items()), f"{BUCKET} int", f"{REPORT} binary"]
-    check, compare_with = _Clean(file, schema, count, header), _Compare(file, schema, catalogue)
-    clean = keep(raw.mapInPandas(lambda batches: check(batches), ", ".join(fields)))
-    floats = {"user_id", "item_id"}
-    for part, found in _reports(clean):
-        report.merge(part)
-        floats &= found
-    events = clean.where(sql.col(REPORT).isNull())
-    fields.append(f"{PLACE} int")
-    compared = keep(events.groupBy(BUCKET).applyInPandas(lambda rows: compare_with(rows, floats), ", ".join(fields)))
-    for part, _ in _reports(compared):
-        report.merge(part)
+    floats = files.folder.with_name("floats")
+    for folder in (files.folder, floats):
+        folder.mkdir()
+    clean, compare = _Clean(file, schema, files.count, floats, header), _Compare(file, schema, floats, catalogue, files)
+    rows = raw.mapInPandas(lambda batches: clean(batches), ", ".join(fields))
+    for row in rows.groupBy(BUCKET).applyInPandas(lambda rows: compare(rows), f"{REPORT} binary").collect():
+        report.merge(pickle.loads(row[REPORT]))
     report.check(file)
-    return SparkPartitions(compared.where(sql.col(REPORT).isNull()).drop(REPORT))
-
-
-def _reports(frame: DataFrame) -> Iterator[tuple[ValidationReport, set[str]]]:
-    for row in frame.where(sql.col(REPORT).isNotNull()).select(REPORT).collect():
-        yield pickle.loads(row[0])
 
 
 def _digest(partitions: SparkPartitions) -> str:

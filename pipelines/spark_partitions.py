@@ -1,132 +1,100 @@
-"""Partitions as groups of rows of a Spark data frame."""
+"""Partitions in files that Spark's workers handle, each partition in a task of its own."""
 
 from __future__ import annotations
 
 import contextlib
-import pickle
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as sql
-from pyspark.storagelevel import StorageLevel
 
+from pipelines.file_partitions import FilePartitions
 from pipelines.partitions import POPULARITY, ROW, T
 from pipelines.validate import DataError
 
-BUCKET = "_bucket"  # rows of equal numbers are a partition
-PLACE = "_place"  # place of a row in its partition
-REPORT = "_report"  # pickled bytes; only in rows that are no events
 _TOLD = re.compile(r"pipelines\.validate\.DataError: (.*)")
 
 
-class SparkPartitions:
-    """Partitions that Spark's workers handle one after another, without another shuffle.
+class SparkPartitions(FilePartitions):
+    """Partitions in Parquet files; a worker reads of a file the columns it needs, without another shuffle.
 
     Args:
-        frame: canonical events, row, :data:`BUCKET` and :data:`PLACE`; a partition of Spark's holds whole ones of
-            ours, their rows together and in order, as ``groupBy(BUCKET).applyInPandas`` leaves them.
+        session: whose workers all see the folder.
+        folder, count: see :class:`FilePartitions`.
     """
 
-    def __init__(self, frame: DataFrame) -> None:
-        self.frame = frame
-        with told():
-            self.buckets = sorted(row[0] for row in frame.select(BUCKET).distinct().collect())
+    def __init__(self, session: SparkSession, folder: Path, count: int) -> None:
+        super().__init__(folder, count)
+        self.session = session
 
     def each(
         self, function: Callable[[int, pd.DataFrame], T], what: str, columns: Sequence[str] | None = None
     ) -> Iterator[T]:
         """See :class:`pipelines.partitions.Partitions`; all partitions are computed at the first one asked for."""
-        names = [name for name in self.frame.columns if name not in (BUCKET, PLACE)]
-        wanted = names if columns is None else list(dict.fromkeys(columns))
-        frame = self.frame.select(*wanted, BUCKET, PLACE)
-        numbers = {bucket: number for number, bucket in enumerate(self.buckets)}
-
-        def compute(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-            for bucket, rows in whole(batches):
-                result = pickle.dumps(function(numbers[bucket], rows[wanted]))
-                yield pd.DataFrame({"number": [numbers[bucket]], "result": [result]})
-
-        with told():
-            found = frame.mapInPandas(compute, "number int, result binary").collect()
-        for row in sorted(found, key=lambda row: row["number"]):
-            yield pickle.loads(row["result"])
+        place, wanted = self.files().place, None if columns is None else list(columns)
+        yield from self._run(lambda task: function(task[0], pd.read_parquet(place(task[1]), columns=wanted)))
 
     def change(self, function: Callable[[int, pd.DataFrame], pd.DataFrame], what: str) -> None:
         """See :class:`pipelines.partitions.Partitions`."""
-
-        before = self.frame
-        names = before.columns
-
-        def compute(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-            for bucket, rows in whole(batches):
-                changed = function(bucket, rows.drop(columns=[BUCKET, PLACE]))
-                yield plain(numbered(changed, bucket)[names])
-
-        self.__init__(keep(before.mapInPandas(compute, before.schema)))  # type: ignore[misc]
-        before.unpersist()
+        before = self.files()
+        with self._replaced() as after:
+            self._run(lambda task: after.write(task[1], function(task[1], pd.read_parquet(before.place(task[1])))))
 
     def add_popularity(self) -> None:
         """Add the column :data:`~pipelines.partitions.POPULARITY`."""
         from pyspark.sql import Window
 
         first = sql.min(ROW).over(Window.partitionBy("user_id"))
-        in_time = Window.partitionBy("item_id").orderBy("timestamp", "_first", ROW)
+        in_time = Window.partitionBy("item_id").orderBy("timestamp", "first", ROW)
         earlier = (sql.row_number().over(in_time) - 1).cast("double")
-        before = self.frame
-        counted = before.withColumn("_first", first).withColumn(POPULARITY, earlier).drop("_first")
-        self.frame = keep(counted.repartition(BUCKET).sortWithinPartitions(BUCKET, PLACE))
+        file = sql.regexp_extract("_metadata.file_name", r"\d+", 0).cast("int")
+        before = self.files()
+        with self._replaced() as after, told():
 
+            def add(counted: pd.DataFrame) -> pd.DataFrame:
+                number = int(counted["number"].iloc[0])
+                events = pd.read_parquet(before.place(number))
+                counts = counted.set_index(ROW)[POPULARITY].reindex(events[ROW]).to_numpy()
+                after.write(number, events.assign(**{POPULARITY: counts}))
+                return counted[["number"]].head(1)
 
-def whole(batches: Iterable[pd.DataFrame]) -> Iterator[tuple[int, pd.DataFrame]]:
-    """Number and rows, index 0..n-1, of every partition in a partition of Spark's, which comes in pieces.
+            events = self.session.read.parquet(self.folder.as_uri()).withColumn("number", file)
+            counted = events.withColumn("first", first).withColumn(POPULARITY, earlier)
+            counted.select("number", ROW, POPULARITY).groupBy("number").applyInPandas(add, "number int").collect()
 
-    Raises:
-        RuntimeError: rows of a partition are not together or not in order.
-    """
-    parts: list[pd.DataFrame] = []
-    for batch in batches:
-        for bucket, rows in batch.groupby(BUCKET, sort=False):
-            if parts and parts[0][BUCKET].iloc[0] != bucket:
-                yield _joined(parts)
-                parts = []
-            parts.append(rows)
-    if parts:
-        yield _joined(parts)
+    def files(self) -> FilePartitions:
+        """The same partitions without the session, which no worker may have."""
+        return FilePartitions(self.folder, self.count)
 
+    def _run(self, compute: Callable[[tuple[int, int]], T]) -> list[T]:
+        """What a function returns of (place, number) of every partition that is there."""
+        there = self.numbers()
+        with told():
+            return self.session.sparkContext.parallelize(list(enumerate(there)), len(there)).map(compute).collect()
 
-def _joined(parts: list[pd.DataFrame]) -> tuple[int, pd.DataFrame]:
-    rows = pd.concat(parts, ignore_index=True)
-    if not np.array_equal(rows[PLACE], np.arange(len(rows))):
-        raise RuntimeError("Spark handed a partition's rows out of order")
-    return int(rows[BUCKET].iloc[0]), rows
-
-
-def numbered(events: pd.DataFrame, bucket: int) -> pd.DataFrame:
-    """Events of a partition in order, with its number and their places."""
-    numbers: dict[str, np.ndarray] = {BUCKET: np.full(len(events), bucket), PLACE: np.arange(len(events))}
-    return events.assign(**numbers)
-
-
-def plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its strings as Python's: Spark takes no Arrow strings in several chunks."""
-    return frame.astype({name: object for name in frame if pd.api.types.is_string_dtype(frame[name].dtype)})
-
-
-def keep(frame: DataFrame) -> DataFrame:
-    """Have a data frame computed once, on the workers' disks."""
-    return frame.persist(StorageLevel.DISK_ONLY)
+    @contextlib.contextmanager
+    def _replaced(self) -> Iterator[FilePartitions]:
+        """Files that take the place of these ones, so that a task which Spark repeats reads what it read before."""
+        after = FilePartitions(self.folder.with_name(f"{self.folder.name}-changed"), self.count)
+        after.folder.mkdir()
+        yield after
+        shutil.rmtree(self.folder)
+        after.folder.rename(self.folder)
 
 
 @contextlib.contextmanager
 def told() -> Iterator[None]:
     """What a worker complained of in one sentence is raised as it is; what else Spark says becomes one sentence."""
+    from py4j.protocol import Py4JJavaError
+
     try:
         yield
-    except PySparkException as error:
+    except (PySparkException, Py4JJavaError) as error:
         found = _TOLD.search(str(error))
         if found:
             raise DataError(found[1]) from None
