@@ -25,6 +25,8 @@ class RetrievalConfig(BaseModel):
             (:class:`InterestAttention`), ``tokens`` (:class:`InterestTokens`); ``conditional`` the topics of the
             request (conditional retrieval).
         count: K, implicit interests of a user at most.
+        whole_user: the first of the K vectors stands for the user as a whole, as the only one of ``single`` does, so
+            that no user is known by parts alone.
         dim: of both towers' vectors.  hidden_dim: of the layers between.  feature_dim: width of a feature embedding.
         blocks: Transformer blocks over the history, whose state at the newest event joins what is known of the user;
             the last one costs little, for it has one query.  0 leaves them out, as the papers have it.  heads: theirs.
@@ -51,6 +53,7 @@ class RetrievalConfig(BaseModel):
 
     interests: Interests = "dcm"
     count: int = Field(7, ge=1, le=64)
+    whole_user: bool = False
     dim: int = Field(64, ge=4)
     hidden_dim: int = Field(128, ge=4)
     feature_dim: int = Field(16, ge=1)
@@ -84,6 +87,19 @@ class RetrievalConfig(BaseModel):
         if self.choice == "gumbel" and self.interests in ("single", "conditional"):
             raise ValueError(f"choice 'gumbel' means nothing where interests are '{self.interests}'; leave it out")
         return self
+
+    @model_validator(mode="after")
+    def _whole_user_beside_interests(self) -> RetrievalConfig:
+        if self.whole_user and self.interests in ("single", "conditional"):
+            raise ValueError(f"whole_user means nothing where interests are '{self.interests}'; leave it out")
+        if self.whole_user and self.count == 1:
+            raise ValueError("whole_user leaves no vector for interests where count is 1; take more")
+        return self
+
+    @property
+    def found_interests(self) -> int:
+        """How many interests are looked for in a history."""
+        return self.count - self.whole_user
 
     @property
     def slot_choice(self) -> str:

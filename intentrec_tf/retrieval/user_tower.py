@@ -41,8 +41,8 @@ def user_tower(spec: DataSpec, config: RetrievalConfig, embedding: ItemEmbedding
 
     Returns:
         ``queries`` float32 [batch, K, dim] of length 1, ``slots`` bool [batch, K] (which of them count), ``mass``
-        float32 [batch, K], how much of the history each stands for.  Whoever has no slot, for want of events, gets the
-        first one all the same: the user as a whole.
+        float32 [batch, K], how much of the history each stands for (of ``whole_user`` the first one for all of it).
+        Whoever has no slot, for want of events, gets the first one all the same: the user as a whole.
     """
     inputs = {name: x if name == "topic" else x[:, -config.history :] for name, x in inputs.items()}
     segment, timestamp, request = inputs["segment"], inputs["timestamp"], inputs.get("next_timestamp")
@@ -63,12 +63,18 @@ def user_tower(spec: DataSpec, config: RetrievalConfig, embedding: ItemEmbedding
         slots = inputs["topic"] > 0
         topics = LabelEmbedding(_topics(spec), config.dim, name="topic")(inputs["topic"])
         return {"queries": crossing(user, interests=topics), "slots": slots, "mass": tf.cast(slots, tf.float32)}
-    found = _interests(config)(events, valid=_valid(spec, config, inputs))
-    mass = tf.reduce_sum(found["weights"], axis=1)
-    queries = crossing(user, interests=found["interests"], weights=found["weights"], age=age)
+    valid = _valid(spec, config, inputs)
+    found = _interests(config)(events, valid=valid)
+    interests, slots, weights = found["interests"], found["slots"], found["weights"]
+    if config.whole_user:
+        everything = tf.cast(valid, weights.dtype)[..., None]
+        interests = tf.pad(interests, [[0, 0], [1, 0], [0, 0]])
+        slots = tf.pad(slots, [[0, 0], [1, 0]], constant_values=True)
+        weights = tf.concat([everything, weights], axis=-1)
+    queries = crossing(user, interests=interests, weights=weights, age=age)
     first = tf.range(config.count) == 0
-    slots = found["slots"] | (first & ~tf.reduce_any(found["slots"], axis=1, keepdims=True))
-    return {"queries": queries, "slots": slots, "mass": mass}
+    slots |= first & ~tf.reduce_any(slots, axis=1, keepdims=True)
+    return {"queries": queries, "slots": slots, "mass": tf.reduce_sum(weights, axis=1)}
 
 
 def _newest_state(config: RetrievalConfig, inputs: dict, events: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
@@ -98,7 +104,7 @@ def _topics(spec: DataSpec) -> int:
 def _interests(config: RetrievalConfig) -> tf.keras.layers.Layer:
     if config.interests == "dcm":
         return DifferentiableClustering(
-            config.count,
+            config.found_interests,
             config.iterations,
             config.farthest_start,
             config.single_assignment,
@@ -106,9 +112,9 @@ def _interests(config: RetrievalConfig) -> tf.keras.layers.Layer:
             name="interests",
         )
     if config.interests == "mind":
-        return DynamicRouting(config.count, config.iterations, name="interests")
+        return DynamicRouting(config.found_interests, config.iterations, name="interests")
     kind = InterestAttention if config.interests == "comirec" else InterestTokens
-    return kind(config.count, 2 * config.hidden_dim, config.history, name="interests")
+    return kind(config.found_interests, 2 * config.hidden_dim, config.history, name="interests")
 
 
 def _valid(spec: DataSpec, config: RetrievalConfig, inputs: dict) -> tf.Tensor:

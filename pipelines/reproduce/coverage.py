@@ -18,7 +18,7 @@ from pipelines.reproduce.identity import record_of
 from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.runs import Places, Say, prepared_data, trained
 from pipelines.reproduce.significance import paired_p_value
-from pipelines.reproduce.systems import DCM, System, systems_of
+from pipelines.reproduce.systems import DCM, ONE, System, systems_of
 from pipelines.reproduce.tables import p_text
 from pipelines.split import TEST
 from pipelines.two_stage import make_retriever, tally_candidates
@@ -27,7 +27,6 @@ from serving.atomic import atomic_text
 
 COUNTS = (100, 500)
 FOLDER = "coverage"
-BASE = "One vector"
 DEFINITION = (
     "Every system brings equally many. Tail: all items but the fifth that training saw most; new, casual and "
     "core: users by the length of their past; coverage: share of the catalogue in anybody's list; entropy: of a list's "
@@ -49,7 +48,7 @@ class Combination:
 
 def combinations_of(schema: Schema) -> list[Combination]:
     """The rows of the table: one vector and DCM, each without and, where users declare topics, with them."""
-    implicit = [system for system in systems_of("retrieval", schema) if system.name in (BASE, DCM)]
+    implicit = [system for system in systems_of("retrieval", schema) if system.name in (ONE, DCM)]
     topics = systems_of("topics", schema)
     found = [Combination(system.name, system) for system in implicit]
     return found + [Combination(f"{system.name} and topics", system, topics[-1]) for system in implicit if topics]
@@ -157,13 +156,13 @@ def _cell(group: list[dict[str, Any]], *keys: str) -> str:
 
 def _tests(records: dict[str, list[dict[str, Any]]]) -> str:
     """Recall and tail recall of every system against one vector, in percent, with p-values."""
-    base = records[BASE]
+    base = records[ONE]
     counts = unpack_numbers(base[0]["targets_per_user"])
     users = np.repeat(np.arange(len(counts)), counts)
     tail = unpack_numbers(base[0]["tail"]) > 0
     lines = []
     for name, group in records.items():
-        if name == BASE:
+        if name == ONE:
             continue
         cells = []
         for count in map(int, counts_of(records)):
@@ -177,7 +176,7 @@ def _tests(records: dict[str, list[dict[str, Any]]]) -> str:
                 cells.append(f"{relative:+.2f}% (p {p_text(p_value)})")
         lines.append([name, *cells])
     header = [
-        f"against {BASE.lower()}",
+        f"against {ONE.lower()}",
         *(f"{kind} of {count}" for count in COUNTS for kind in ("recall", "tail recall")),
     ]
     return markdown(header, lines)

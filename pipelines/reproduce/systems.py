@@ -27,7 +27,7 @@ TABLES = {
     "topics": "candidates of a declared topic, which the target has or was surfaced for",
 }
 MEASURES = dict.fromkeys(("retrieval", "interests", "topics"), "HR@100")
-DCM = "DCM"
+ONE, DCM = "One vector", "DCM"
 SOURCE = "source_interest"
 
 
@@ -97,7 +97,10 @@ def systems_of(table: str, schema: Schema) -> list[System]:
 
 def _retrieval_systems(table: str, schema: Schema) -> list[System]:
     if table == "retrieval":
-        return [System(name, {"interests": kind}) for name, kind in IMPLICIT.items()]
+        plain = [System(name, {"interests": kind}) for name, kind in IMPLICIT.items()]
+        whole = System("DCM and the whole user", {"interests": "dcm", "whole_user": True})
+        bare = [System(f"Without encoder: {name}", {"interests": IMPLICIT[name], "blocks": 0}) for name in (ONE, DCM)]
+        return [*plain, whole, *bare]
     if table == "interests":
         ablations: dict[str, dict[str, Any]] = {
             "DCM, 2 interests": {"count": 2},

@@ -7,7 +7,7 @@ from typing import Any
 from pipelines.markdown import markdown
 from pipelines.reproduce.comparison import ITEM, Column, Row, compare
 from pipelines.reproduce.paper import BASES, published
-from pipelines.reproduce.systems import DCM, MEASURES, TABLES
+from pipelines.reproduce.systems import DCM, MEASURES, ONE, TABLES
 
 ITEM_COLUMNS = ("HR@1", "HR@10", ITEM)
 CANDIDATE_COLUMNS = ("HR@10", "HR@100", "HR@500", "HR@1000")
@@ -15,7 +15,7 @@ OWN_BASES = {
     "windows": "V2",
     "weights": "V3",
     "times": "V3, order instead of time",
-    "retrieval": "One vector",
+    "retrieval": ONE,
     "interests": DCM,
     "topics": "Topic of the item",
 }

@@ -101,6 +101,38 @@ def test_a_configuration_that_does_not_fit(spec: DataSpec, config: dict[str, Any
         build(spec, **config)
 
 
+@pytest.mark.parametrize("kind", ["dcm", "mind", "comirec", "tokens"])
+def test_the_whole_user_comes_first(spec: DataSpec, users: list[User], kind: str) -> None:
+    """It is there without any event, has all of the history's mass, and takes the place of an interest."""
+    nobody = {name: value[:0] for name, value in users[0].items()}
+    inputs = ask(spec, [*users, nobody], kind)
+    model = build(spec, interests=kind, whole_user=True)
+    outputs = {name: value.numpy() for name, value in model(inputs).items()}
+    assert outputs["queries"].shape == (5, 3, 8)
+    assert outputs["slots"][:, 0].all()
+    assert not outputs["slots"][4, 1:].any()
+    np.testing.assert_allclose(outputs["mass"][:, 0], np.sum(inputs["item_id"].numpy() > 1, axis=1))
+    model.compile(tf.keras.optimizers.Adam(0.02))
+    losses = [model.train_on_batch(ask(spec, users, kind), TARGETS) for _ in range(120)]
+    assert losses[-1] < min(0.35, losses[0] / 4)
+    if kind == "dcm":  # interests of the others are those that two clusters would find
+        fewer = build(spec, interests=kind, count=2)(inputs)
+        np.testing.assert_array_equal(outputs["slots"][:4, 1:], fewer["slots"][:4])
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"interests": "single"}, "whole_user means nothing where interests are 'single'"),
+        ({"interests": "conditional"}, "whole_user means nothing where interests are 'conditional'"),
+        ({"interests": "dcm", "count": 1}, "leaves no vector for interests where count is 1"),
+    ],
+)
+def test_the_whole_user_needs_interests_beside(config: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        RetrievalConfig(whole_user=True, **config)
+
+
 def test_topics_need_a_schema_that_has_them() -> None:
     with pytest.raises(ValueError, match="need explicit_interests, which schema 'synthetic' has not"):
         build(build_spec(), interests="conditional")

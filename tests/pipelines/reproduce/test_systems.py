@@ -81,8 +81,13 @@ def test_one_row_differs_by_one_thing():
 
 def test_candidates():
     schema = packaged_schema("simulated")
-    kinds = [system.changes["interests"] for system in systems_of("retrieval", schema)]
-    assert kinds == ["single", "mind", "comirec", "tokens", "dcm"]
+    systems = systems_of("retrieval", schema)
+    assert [system.changes["interests"] for system in systems[:5]] == ["single", "mind", "comirec", "tokens", "dcm"]
+    assert systems[5].changes == {"interests": "dcm", "whole_user": True}
+    assert [system.changes for system in systems[6:]] == [
+        {"interests": "single", "blocks": 0},
+        {"interests": "dcm", "blocks": 0},
+    ]
     assert "DCM, inner products instead of cosines" in names("interests", schema)
     assert {system.changes["interests"] for system in systems_of("interests", schema)} == {"dcm"}
 
