@@ -28,6 +28,12 @@ def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
     return iter(rich_track(items, what, total=total, console=console, disable=silent, transient=True))
 
 
+def without_bars() -> None:
+    """Draw no bars from now on: processes side by side would draw over each other's."""
+    global console
+    console = Console(stderr=True, force_terminal=False)
+
+
 def _told(items: Iterable[T], pace: Pace) -> Iterator[T]:
     for item in items:
         yield item

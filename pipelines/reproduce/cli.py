@@ -62,13 +62,14 @@ def _add(table: str) -> None:
         work: WorkOption = WORK,
         results: ResultsOption = RESULTS,
         again: Annotated[bool, typer.Option("--again", help="Replace runs of another configuration.")] = False,
+        jobs: Annotated[int, typer.Option("--jobs", min=1, help="Runs at a time, each on its share of the cores.")] = 1,
     ) -> None:
         from pipelines.reproduce.reproduce import reproduce_table
 
         setting, places = _asked(dataset, protocol, raw, request_time, work, results)
         with resumable():
             typer.echo(
-                reproduce_table(table, setting, numbers("--seeds", seeds), places, _rows(only), again, typer.echo)
+                reproduce_table(table, setting, numbers("--seeds", seeds), places, _rows(only), again, typer.echo, jobs)
             )
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from pipelines.pace import Pace
 from pipelines.reproduce.comparison import Row
 from pipelines.reproduce.protocols import Setting
 from pipelines.reproduce.runs import Places, Say, prepared_data, run_once
+from pipelines.reproduce.side_by_side import run_side_by_side
 from pipelines.reproduce.systems import System, systems_of
 from pipelines.reproduce.tables import measure_of, table_page
 from pipelines.validate import DataError
@@ -19,6 +23,7 @@ def reproduce_table(
     only: list[str] | None = None,
     again: bool = False,
     say: Say = print,
+    jobs: int = 1,
 ) -> str:
     """Make every missing run of a table, seed by seed, and return the table as Markdown.
 
@@ -30,6 +35,7 @@ def reproduce_table(
         only: names of the rows wanted; None wants all.
         again: replace runs of another configuration or other data.
         say: receives a line per run and epoch.
+        jobs: how many runs at a time, each in a process of its own that prints its lines itself.
 
     Raises:
         DataError: an unknown table or row, unusable data, or a record of another configuration.
@@ -42,6 +48,9 @@ def reproduce_table(
     runs = [(seed, system) for seed in seeds for system in systems]
     total = len(runs)
     pace = Pace("runs", total, done=sum(places.record(setting, system, seed).is_file() for seed, system in runs))
+    if jobs > 1:
+        missing = [run for run in runs if not places.record(setting, run[1], run[0]).is_file()]
+        _make_side_by_side(missing, setting, places, again, jobs, say)
     for i, (seed, system) in enumerate(runs):
         title = f"run {i + 1} of {total}: {system.name}, seed {seed}, {setting.name}"
         made = not places.record(setting, system, seed).is_file()
@@ -60,6 +69,23 @@ def reproduce_table(
     except ValueError as error:
         raise DataError(f"{places.results / setting.name}: {error}.") from None
     return table_page(table, rows)
+
+
+def _make_side_by_side(
+    runs: list[tuple[int, System]], setting: Setting, places: Places, again: bool, jobs: int, say: Say
+) -> None:
+    pace = Pace("runs", len(runs))
+
+    def tell(place: int, record: dict[str, Any]) -> None:
+        seed, system = runs[place]
+        pace.advance(f"{system.name}, seed {seed}, {setting.name}")
+        say(f"{system.name}, seed {seed}: made, {pace.done} of {pace.total}{pace.left}")
+
+    work = [
+        (f"{system.name}, seed {seed}", partial(run_once, setting, system, seed, places, again=again))
+        for seed, system in runs
+    ]
+    run_side_by_side(work, jobs, tell)
 
 
 def _chosen(systems: list[System], only: list[str] | None) -> list[System]:

@@ -51,6 +51,26 @@ def test_an_interrupted_table_goes_on(setting: Setting, places: Places, laborato
     assert laboratory.trained == [f"{slug}-seed0" for slug in SLUGS]
 
 
+def test_several_at_a_time(setting: Setting, places: Places, laboratory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is missing is handed over, and the table is that of one after another."""
+    handed: list[str] = []
+
+    def here(jobs: Any, at_a_time: int, done: Any) -> None:
+        assert at_a_time == 3
+        for place, (name, job) in reversed(list(enumerate(jobs))):
+            handed.append(name)
+            done(place, job(quiet))
+
+    monkeypatch.setattr("pipelines.reproduce.reproduce.run_side_by_side", here)
+    reproduce_table("table2", setting, [0], places, ["V1"], say=quiet)
+    lines: list[str] = []
+    text = reproduce_table("table2", setting, [0], places, ["V0", "V1", "V2"], say=lines.append, jobs=3)
+    assert handed == ["V2, seed 0", "V0, seed 0"]
+    assert lines[0].startswith("V2, seed 0: made, 1 of 2, about ")
+    assert reproduce_table("table2", setting, [0], places, ["V0", "V1", "V2"], say=quiet) == text
+    assert laboratory.trained == ["v1-seed0", "v2-seed0", "v0-seed0"]
+
+
 def test_chosen_rows(setting: Setting, places: Places, laboratory: Any):
     text = reproduce_table("table2", setting, [3], places, ["V3, 1 week", "V1"], say=quiet)
     assert laboratory.trained == ["v1-seed3", "v3-1-week-seed3"]
