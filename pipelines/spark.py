@@ -215,6 +215,11 @@ class _Clean:
     header: str | None
 
     def __call__(self, batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        if not self.floats.is_dir():
+            raise DataError(
+                f"{self.floats.parent}: one of Spark's workers has no such folder; name an --out on a disk that every "
+                "worker sees under the same path."
+            )
         task = TaskContext.get()
         assert task is not None  # a worker runs this
         bucket = by_hash("user_id", self.count)

@@ -15,7 +15,6 @@ from intentrec_tf.data_spec import DataSpec
 from pipelines.encode import Encoder
 from pipelines.partitions import POPULARITY, ROW, Partitions
 from pipelines.split import PARTS, Split
-from pipelines.validate import DataError
 
 USERS_PER_SHARD = 2_000
 SEQUENCES, EVENTS = "sequences", "events.parquet"
@@ -78,20 +77,12 @@ def write_partitions(
 
     Returns:
         The specification with its priors, and the statistics of the whole log.
-
-    Raises:
-        DataError: another process wrote elsewhere, for it does not see ``work``.
     """
     folder = work / SEQUENCES
     folder.mkdir()
     written = list(partitions.each(PartitionWriter(encoder, split, folder), "writing users"))
     shards = [_shard_file(folder, i, shard) for i, part in enumerate(written) for shard in range(part.shards)]
     events = [_events_file(folder, number) for number in range(len(written))]
-    if missing := [path for path in (*shards, *events) if not path.is_file()]:
-        raise DataError(
-            f"{work.parent}: what the workers wrote is not there ({missing[0].name}); name an --out on storage that "
-            "every worker sees under the same path."
-        )
     for i, path in enumerate(shards):
         path.rename(folder / f"part-{i:05d}-of-{len(shards):05d}.tfrecord")
     _join(events, work / EVENTS)

@@ -18,7 +18,8 @@ pytest.importorskip("pyspark", reason="pyspark is not installed; pip install 'in
 if not shutil.which("java"):
     pytest.skip("Spark needs Java, which is not installed", allow_module_level=True)
 
-from pipelines.spark import SparkEngine
+from pipelines.datasets.registry import packaged_schema
+from pipelines.spark import SparkEngine, _Clean
 
 CONF = {
     "spark.master": "local[2]",
@@ -96,3 +97,9 @@ def test_what_is_wrong_is_one_sentence(shop: PrepareConfig, tmp_path: Path):
     short = shop.model_copy(update={"events": str(tmp_path / "short.csv")})
     with pytest.raises(DataError, match="line 1 lacks the columns when, action"):
         prepare(short, tmp_path / "d", quiet, engine)
+
+
+def test_a_worker_that_does_not_see_the_output_folder(tmp_path: Path):
+    clean = _Clean("log.csv", packaged_schema("simulated"), 1, tmp_path / "absent" / "floats", None)
+    with pytest.raises(DataError, match=r"absent: one of Spark's workers has no such folder; name an --out on a disk"):
+        next(clean(iter([])))
