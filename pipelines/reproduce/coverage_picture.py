@@ -46,7 +46,9 @@ def coverage_figure(records: dict[str, list[dict[str, Any]]], setting: Setting) 
     handles, labels = figure.axes[0].get_legend_handles_labels()
     words = [f"{label} candidates" for label in labels]
     figure.legend(handles, words, loc="outside lower center", ncols=len(words), frameon=False)
-    title = f"{setting_words(setting.name, setting.dataset)}: what candidates reach (whiskers: ± a standard deviation)"
+    several = max(map(len, records.values())) > 1
+    whiskers = " (whiskers: ± a standard deviation)" if several else ""
+    title = f"{setting_words(setting.name, setting.dataset)}: what candidates reach{whiskers}"
     figure.suptitle(shorten_to(title, 10.0, 11.5), fontsize=11.5)
     return figure
 
@@ -58,8 +60,8 @@ def _bars(axis: Any, columns: dict[str, list[list[float]]]) -> None:
         means = np.array([np.mean(one) for one in values])
         spread = np.array([np.std(one, ddof=1) if len(one) > 1 else 0.0 for one in values])
         rows = np.arange(len(means)) + (place - (len(columns) - 1) / 2) * width
-        colour = _COLOURS[place % len(_COLOURS)]
-        axis.barh(rows, means, 0.9 * width, color=colour, xerr=spread, ecolor=INK, capsize=2, label=count)
+        colour, whisker = _COLOURS[place % len(_COLOURS)], spread if any(len(one) > 1 for one in values) else None
+        axis.barh(rows, means, 0.9 * width, color=colour, xerr=whisker, ecolor=INK, capsize=2, label=count)
         for row, mean, end in zip(rows, means, means + spread, strict=True):
             axis.annotate(f"{mean:.3f}", (end, row), (4, 0), textcoords="offset points", va="center", size=8)
         reach = max(reach, float((means + spread).max()))

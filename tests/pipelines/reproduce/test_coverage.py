@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.container import BarContainer
 
 from pipelines.datasets.registry import packaged_schema
 from pipelines.evaluate import evaluate
@@ -102,10 +103,15 @@ def test_picture() -> None:
     texts = check_texts(figure)
     assert {"0.410", "0.500", "2.000", "100 candidates", "500 candidates"} <= set(texts)
     assert [axis.get_title() for axis in figure.axes][1] == "recall of the tail"
+    bars = [bar for axis in figure.axes for bar in axis.containers]
+    assert all(bar.errorbar is not None for bar in bars if isinstance(bar, BarContainer))
     bare = _records(1)
     for group in bare.values():
         group[0]["candidates"]["100"].pop("category_entropy", None)
-    assert len(coverage_figure(bare, Setting.of("simulated")).axes) == 3
+    one = coverage_figure(bare, Setting.of("simulated"))
+    assert len(one.axes) == 3
+    assert all(bar.errorbar is None for axis in one.axes for bar in axis.containers)
+    assert "whiskers" not in "".join(check_texts(one))
 
 
 def test_the_page_shows_it(make_record: Any, write_record: Any, tmp_path: Path) -> None:
