@@ -30,6 +30,7 @@ def run_side_by_side(jobs: Sequence[tuple[str, Job]], at_a_time: int, done: Call
             are ended, too.
     """
     context = multiprocessing.get_context("spawn")  # a fork of TensorFlow's threads would hang
+    os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")  # fewer page faults in the new processes
     waiting, shares = deque(enumerate(jobs)), _shares(at_a_time)
     running: dict[Connection, tuple[int, str, BaseProcess, list[int]]] = {}
     try:

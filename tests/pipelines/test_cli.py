@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import typer
 
+from pipelines import doctor
 from pipelines.cli import app
 from pipelines.datasets import fetch
 from pipelines.main import main
@@ -219,6 +220,28 @@ def test_evaluate_and_export(trained: RunFolder, tmp_path: Path, capsys: pytest.
     info = next((tmp_path / "model").glob("*/intentrec.json"))
     assert json.loads(info.read_text(encoding="utf-8"))["evaluation"] == record
     assert f"exported to {info.parent}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("pages", "tunables", "libc", "noted"),
+    [
+        ("always [madvise] never", "", ("glibc", "2.36"), True),
+        ("always [madvise] never", "glibc.malloc.hugetlb=1", ("glibc", "2.36"), False),
+        ("[always] madvise never", "", ("glibc", "2.36"), False),
+        ("always [madvise] never", "", ("glibc", "2.31"), False),
+        ("always [madvise] never", "", ("", ""), False),
+        (None, "", ("glibc", "2.36"), False),
+    ],
+)
+def test_doctor_knows_of_large_pages(
+    pages: str | None, tunables: str, libc: tuple[str, str], noted: bool, tmp_path: Path, monkeypatch: Any
+):
+    setting = tmp_path / "enabled"
+    if pages is not None:
+        setting.write_text(pages + "\n", encoding="ascii")
+    monkeypatch.setenv("GLIBC_TUNABLES", tunables)
+    monkeypatch.setattr("platform.libc_ver", lambda: libc)
+    assert [check.state for check in doctor._pages(setting)] == ["note"] * noted
 
 
 def test_doctor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
