@@ -270,7 +270,7 @@ class _Compare:
         number = int(rows[BUCKET].iloc[0])
         if number >= self.files.count:
             return rows[[REPORT]]
-        found = [set(json.loads(place.read_text())) for place in self.floats.iterdir()]
+        found = [set(json.loads(place.read_text())) for place in self.floats.glob("*.json")]
         frame = rows.drop(columns=[BUCKET, REPORT])
         clean, report = compare_rows(frame, self.file, self.schema, set.intersection(*found), self.catalogue)
         self.files.write(number, clean)
