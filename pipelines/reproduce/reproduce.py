@@ -49,7 +49,7 @@ def reproduce_table(
     total = len(runs)
     pace = Pace("runs", total, done=sum(places.record(setting, system, seed).is_file() for seed, system in runs))
     if jobs > 1:
-        missing = [run for run in runs if not places.record(setting, run[1], run[0]).is_file()]
+        missing = [run for run in runs if again or not places.record(setting, run[1], run[0]).is_file()]
         _make_side_by_side(missing, setting, places, again, jobs, say)
     for i, (seed, system) in enumerate(runs):
         title = f"run {i + 1} of {total}: {system.name}, seed {seed}, {setting.name}"

@@ -66,7 +66,7 @@ def test_several_at_a_time(setting: Setting, places: Places, laboratory: Any, mo
     lines: list[str] = []
     text = reproduce_table("table2", setting, [0], places, ["V0", "V1", "V2"], say=lines.append, jobs=3)
     assert handed == ["V2, seed 0", "V0, seed 0"]
-    assert lines[0].startswith("V2, seed 0: made, 1 of 2, about ")
+    assert lines[1].startswith("V2, seed 0: made, 1 of 2, about ")
     assert reproduce_table("table2", setting, [0], places, ["V0", "V1", "V2"], say=quiet) == text
     assert laboratory.trained == ["v1-seed0", "v2-seed0", "v0-seed0"]
 
