@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
@@ -67,7 +68,15 @@ def _received(receiver: Connection, name: str, process: BaseProcess) -> Any:
     return result
 
 
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # it was killed; what it had asked for goes on with its next call
+
+
 def _work(name: str, job: Job, cores: list[int], sender: Connection) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if cores:
         os.sched_setaffinity(0, cores)  # before TensorFlow counts them
     without_bars()

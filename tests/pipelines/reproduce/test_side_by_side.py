@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -38,7 +40,8 @@ def die(say: Say) -> None:
 
 
 def leave_a_mark(path: Path, say: Say) -> None:
-    (path / "started").touch()
+    (path / "writing").write_text(str(os.getpid()))
+    (path / "writing").rename(path / "started")
     time.sleep(DEADLINE)
     (path / "finished").touch()
 
@@ -74,3 +77,33 @@ def test_one_that_fails_ends_the_others(job: Callable[[Say], None], sentence: st
         run_side_by_side([("long", partial(leave_a_mark, tmp_path)), ("bad", job)], 2, lambda place, result: None)
     assert time.monotonic() - start < DEADLINE
     assert not (tmp_path / "finished").exists()
+
+
+def test_a_killed_parent_leaves_nobody_behind(tmp_path: Path) -> None:
+    code = (
+        "import sys; from functools import partial; from pathlib import Path\n"
+        "from pipelines.reproduce.side_by_side import run_side_by_side\n"
+        "from tests.pipelines.reproduce.test_side_by_side import leave_a_mark\n"
+        "if __name__ == '__main__':\n"
+        "    run_side_by_side([('long', partial(leave_a_mark, Path(sys.argv[1])))], 2, print)\n"
+    )
+    root = Path(__file__).resolve().parents[3]
+    parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=root)
+    end = time.monotonic() + DEADLINE
+    while not (tmp_path / "started").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    child = int((tmp_path / "started").read_text())
+    assert _runs(child)
+    parent.kill()
+    parent.wait()
+    while _runs(child) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not _runs(child)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there that is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
