@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.reproduce.claims import Verdict, verdict_table, verdicts
 from pipelines.reproduce.comparison import Row
-from pipelines.reproduce.systems import AUXILIARY
+from pipelines.reproduce.systems import AUXILIARY, OPEN_TRANSACT
 
 OWN = "V3, 1 week"
 INTENTS = ["action_type", "genre", "type"]
@@ -31,14 +31,23 @@ def outcomes(found: list[Verdict]) -> list[str]:
 
 def test_confirmed_refuted_undecided_and_not_run(rows: Rows):
     found = verdicts(rows({"V1": BAD, "V2": GOOD, "V3, 1 week": [3, *GOOD[1:]], "V0": GOOD}), OWN, ["genre"])
-    assert outcomes(found) == ["confirmed", "undecided", "undecided", "not run", "refuted", "not run", "not run"]
+    assert outcomes(found) == [
+        "confirmed",
+        "undecided",
+        "undecided",
+        "not run",
+        "not run",
+        "refuted",
+        "not run",
+        "not run",
+    ]
     assert found[0].claim == "The hierarchy helps the item (V2 over V1)"
     assert found[0].evidence == "NDCG@10 1.0000 against 0.5000 (+100.00%, p < .001), 2 seeds"
     assert found[3].evidence == ""
-    ranks = {"V1": GOOD, "V2": BAD, OWN: GOOD, "V0": [30] * 30, "TransAct": GOOD, AUXILIARY: GOOD}
+    ranks = {"V1": GOOD, "V2": BAD, OWN: GOOD, "V0": [30] * 30, "TransAct": GOOD, OPEN_TRANSACT: BAD, AUXILIARY: GOOD}
     # also where V0 finds nothing at all
     assert outcomes(verdicts(rows(ranks), OWN, ["genre"])) == [
-        *("refuted", "confirmed", "confirmed", "undecided", "confirmed", "confirmed", "not run"),
+        *("refuted", "confirmed", "confirmed", "undecided", "confirmed", "confirmed", "confirmed", "not run"),
     ]
 
 
@@ -55,7 +64,7 @@ def test_few_users_decide_nothing(rows: Rows):
 
 
 def test_only_the_data_sets_own_window_counts(rows: Rows):
-    assert outcomes(verdicts(rows({"V2": BAD, "V0": BAD, "V3, 1 day": GOOD}), OWN, [])) == ["not run"] * 7
+    assert outcomes(verdicts(rows({"V2": BAD, "V0": BAD, "V3, 1 day": GOOD}), OWN, [])) == ["not run"] * 8
 
 
 def singles(**ranks: list[int]) -> dict[str, list[int]]:
@@ -74,12 +83,12 @@ def test_the_action_type_among_single_intents(rows: Rows):
 def test_a_single_intent_that_was_not_run_leaves_the_question_open(rows: Rows):
     found = verdicts(rows(singles(action_type=GOOD, genre=BAD)), OWN, INTENTS)
     assert (found[-1].outcome, found[-1].evidence) == ("not run", "")
-    assert len(found) == 8
+    assert len(found) == 9
 
 
 @pytest.mark.parametrize("intents", [["genre", "type"], ["action_type"], []])
 def test_no_such_claim_without_rivals(rows: Rows, intents: list[str]):
-    assert len(verdicts(rows({"V0": GOOD}), OWN, intents)) == 7
+    assert len(verdicts(rows({"V0": GOOD}), OWN, intents)) == 8
 
 
 def test_as_markdown():

@@ -17,6 +17,7 @@ from pipelines.reproduce.systems import (
     DAY,
     HOUR,
     MONTH,
+    OPEN_TRANSACT,
     TABLES,
     V2_AUXILIARY,
     WEEK,
@@ -42,7 +43,7 @@ def one() -> Schema:
 
 def test_rows_with_several_intents():
     schema = packaged_schema("simulated")
-    assert names("table1", schema) == [*BASELINES, "V0", "V3, 1 week", AUXILIARY]
+    assert names("table1", schema) == [*BASELINES, OPEN_TRANSACT, "V0", "V3, 1 week", AUXILIARY]
     assert names("table2", schema) == ["V0", "V1", "V2", "V3, 1 week", "V3, 1 month", V2_AUXILIARY, AUXILIARY]
     single = [f"V3, only {intent}" for intent in schema.intent_names]
     assert names("table3", schema) == ["V0", *single, "V3, 1 week"]
