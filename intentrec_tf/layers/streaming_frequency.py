@@ -11,7 +11,7 @@ from intentrec_tf.vocabulary import FIRST
 @tf.keras.utils.register_keras_serializable("intentrec_tf")
 class StreamingFrequency(tf.keras.layers.Layer):
     """Estimates how many times each item is expected in a batch: (mean number of times when it comes) / (mean number
-    of steps between two batches with it).
+    of steps between two batches with it, or from the beginning to the first one).
 
     Both are means over the batches that hold the item, at first of all of them (the start counting as one), later
     moving ones, so an estimate follows a change of popularity, and nothing has to be counted beforehand.
@@ -19,11 +19,12 @@ class StreamingFrequency(tf.keras.layers.Layer):
     Args:
         vocabulary_size: V.
         rate: least weight of the newest observation in the means.
-        first_interval: steps between two batches that an item has before it was ever seen; null takes V.
+        first_interval: steps between two batches that an item has before it was ever seen; null takes V over the
+            items of the first batch, as if all items were as frequent.
 
     Call argument: ``rows`` int32 [n], what the batch holds; padding and OOV count for nothing.  In training
     the call first takes them into account, with what other replicas hold of the batch.
-    Returns: float32 [n], the estimate for each, positive.
+    Returns: float32 [n], the estimate for each, positive; before any batch the same for all.
 
     Source: Yi et al. 2019, Algorithm 2; the number of times is ours: an item that comes several times in every batch
     would otherwise be taken for one that comes once.
@@ -57,12 +58,14 @@ class StreamingFrequency(tf.keras.layers.Layer):
         step = self.step.assign_add(1)
         counts = tf.math.unsorted_segment_sum(tf.cast(rows >= FIRST, tf.float32), rows, self.vocabulary_size)
         counts = sum_over_replicas(counts)
+        if not self.first_interval:
+            usual = self.vocabulary_size / tf.maximum(tf.reduce_sum(counts), 1.0)
+            self.interval.assign(tf.where(step == 1, tf.fill(tf.shape(self.interval), usual), self.interval))
         here, before = counts > 0, self.batches
         gap = tf.cast(step - self.seen, tf.float32)
-        gaps = tf.where(before > 0, tf.maximum(self.rate, 1 / (before + 1)), 0.0)  # the first time there is no gap
-        times = tf.maximum(self.rate, 1 / (before + 2))
-        self.interval.assign(tf.where(here, (1 - gaps) * self.interval + gaps * gap, self.interval))
-        self.times.assign(tf.where(here, (1 - times) * self.times + times * counts, self.times))
+        newest = tf.maximum(self.rate, 1 / (before + 2))
+        self.interval.assign(tf.where(here, (1 - newest) * self.interval + newest * gap, self.interval))
+        self.times.assign(tf.where(here, (1 - newest) * self.times + newest * counts, self.times))
         self.seen.assign(tf.where(here, step, self.seen))
         self.batches.assign(tf.where(here, before + 1, before))
 

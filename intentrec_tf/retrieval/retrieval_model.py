@@ -103,7 +103,6 @@ class RetrievalModel(tf.keras.Model):
         candidates, owner = tf.reshape(vectors, [-1, vectors.shape[-1]]), tf.repeat(tf.range(users), positives)
         labels = tf.eye(tf.shape(rows)[0])
         expected = self.frequency(rows, training=training)
-        share = expected / tf.reduce_max(expected)  # a factor for all changes nothing
 
         # --- temperature -> logQ -> accidental hits -> mask -> loss
         chosen = tf.reshape(queries, [-1, queries.shape[-1]]) / self.config.temperature
@@ -114,7 +113,7 @@ class RetrievalModel(tf.keras.Model):
             scores = tf.where(labels > 0, own[:, None], tf.repeat(every, positives, axis=0))
         else:
             scores = tf.matmul(chosen, candidates, transpose_b=True)
-        scores = tfrs.layers.loss.SamplingProbablityCorrection()(scores, share)
+        scores -= tf.math.log(expected)  # TFRS's layer clips at a millionth, which rare items of large catalogues reach
         scores = tfrs.layers.loss.RemoveAccidentalHits()(labels, scores, rows)
         allowed = (labels > 0) | ((owner[:, None] != owner[None, :]) & (rows >= FIRST)[None, :])
         losses = tf.nn.softmax_cross_entropy_with_logits(labels, tf.where(allowed, scores, NEVER))
