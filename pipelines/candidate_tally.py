@@ -49,7 +49,7 @@ class CandidateTally:
         self._shared: dict[int, list[float]] = {count: [] for count in self.counts}
         self._seen = {count: np.zeros(len(tail), bool) for count in self.counts}
         self._entropy = dict.fromkeys(self.counts, 0.0)
-        self._explicit = np.zeros(2)
+        self._explicit = {count: np.zeros(2) for count in self.counts}
         self._wins = np.zeros(slots)
         self._interests = 0
 
@@ -73,6 +73,8 @@ class CandidateTally:
         self._past.append(past)
         for count in self.counts:
             self._add_lists(count, rows[:, :count])
+            source = answer["source"][:, :count]
+            self._explicit[count] += (source >= self._slots).sum(), (source >= 0).sum()
             systems = {ALONE: answer["scores"]} if "scores" in answer else {}
             for name, scores in {**systems, **answer.get("rankers", {})}.items():
                 ranks = candidate_rank(scores[:, :count], rows[:, :count], target).numpy()
@@ -86,8 +88,6 @@ class CandidateTally:
         real = target >= FIRST
         self._wins += np.bincount(answer["slot"][real], minlength=self._slots)[: self._slots]
         self._interests += int((answer["mass"] > 0).sum())
-        explicit = answer["source"] >= self._slots
-        self._explicit += explicit.sum(), (answer["source"] >= 0).sum()
 
     def _add_lists(self, count: int, rows: np.ndarray) -> None:
         self._seen[count][rows[rows >= FIRST]] = True
@@ -114,6 +114,7 @@ class CandidateTally:
             one["coverage"] = float(self._seen[length].sum() / max(len(self._tail) - FIRST, 1))
             if self._labels is not None:
                 one["category_entropy"] = self._entropy[length] / count
+            one["explicit_share"] = float(self._explicit[length][0] / max(self._explicit[length][1], 1))
             if self._shared[length]:
                 one["overlap"] = float(np.mean(self._shared[length]))
             found = {name: _ndcg(_joined(ranks)) for (name, number), ranks in self._ranks.items() if number == length}
@@ -128,7 +129,6 @@ class CandidateTally:
             "targets": len(places),
             "targets_in": {name: int(part.sum()) for name, part in parts.items()},
             "candidates": lists,
-            "explicit_share": float(self._explicit[0] / max(self._explicit[1], 1)),
             "interests": {
                 "per_user": self._interests / count,
                 "effective_number": float(np.exp(-(used * np.log(used)).sum())) if len(used) else 0.0,

@@ -115,10 +115,10 @@ def print_two_stages(record: dict[str, Any], console: Console) -> None:
     console.print(table)
     if record["rankers"]:
         console.print(_by_ranker(record))
-    used = record["interests"]
+    used, longest = record["interests"], list(record["candidates"].values())[-1]
     console.print(
         f"{used['per_user']:.1f} interests a user; {used['effective_number']:.1f} effectively used, "
-        f"{used['never_used']:.0%} of the slots never; {record['explicit_share']:.0%} of the candidates from topics; "
+        f"{used['never_used']:.0%} of the slots never; {longest['explicit_share']:.0%} of the candidates from topics; "
         + (f"full ranking NDCG@10 {record['full_ndcg@10']:.4f}" if ranked else "no ranking (name one with --run)")
     )
 

@@ -35,7 +35,7 @@ class IndexRetriever:
         total: Candidates in all.
         explicit_share: Of the candidates, for declared topics.
         versions: What the vectors in the two indexes come from (`intentrec index` prints it); a model of other
-            vectors is refused. Empty texts are not compared.
+            vectors is refused. Default: what the indexes say. Empty texts are not compared.
 
     Raises:
         InvalidInputError: an option makes no sense.
@@ -48,7 +48,7 @@ class IndexRetriever:
         explicit: CandidateIndex | None = None,
         total: int = 500,
         explicit_share: float = USUAL_SHARE,
-        versions: tuple[str, str] = ("", ""),
+        versions: tuple[str, str] | None = None,
     ) -> None:
         if not isinstance(total, (int, np.integer)) or isinstance(total, bool) or total < 1:
             raise InvalidInputError(f"total is {total!r}, so pass a whole number from 1 on.")
@@ -59,7 +59,8 @@ class IndexRetriever:
         self._explicit = explicit
         self._total = int(total)
         self._explicit_share = explicit_share
-        self._versions = versions
+        own = implicit.model_version, explicit.model_version if explicit else ""
+        self._versions = own if versions is None else versions
 
     def retrieve(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipelines.markdown import markdown
-from pipelines.reproduce.comparison import ITEM, Column, Difference, Row, compare
+from pipelines.reproduce.comparison import ITEM, Column, Difference, Row, compare, of_same_seeds
 from pipelines.reproduce.systems import AUXILIARY, OPEN_TRANSACT, V2_AUXILIARY
 from pipelines.reproduce.tables import p_text
 
@@ -63,11 +63,12 @@ def verdict_table(found: list[Verdict]) -> str:
 def _pair(claim: str, rows: dict[str, Row], better: str, worse: str) -> Verdict:
     if better not in rows or worse not in rows:
         return Verdict(claim, "not run", "")
-    difference = compare(rows[better], rows[worse], _ITEM)
+    ours, theirs = of_same_seeds(rows[better], rows[worse])
+    difference = compare(ours, theirs, _ITEM)
     assert difference is not None
-    means = f"{ITEM} {rows[better].mean(_ITEM):.4f} against {rows[worse].mean(_ITEM):.4f}"
+    means = f"{ITEM} {ours.mean(_ITEM):.4f} against {theirs.mean(_ITEM):.4f}"
     evidence = f"{means} ({difference.relative:+.2f}%, p {p_text(difference.p_value)})"
-    seeds = min(len(rows[name].records) for name in (better, worse))
+    seeds = min(len(ours.records), len(theirs.records))
     return Verdict(claim, _outcome(difference, seeds), f"{evidence}, {_count(seeds)}")
 
 

@@ -47,10 +47,12 @@ HELP = {
 
 
 def _add(table: str) -> None:
+    example = "simulated" if table == "topics" else "movielens-100k"  # whose users declare topics
+
     @app.command(
         name=table,
         help=HELP[table],
-        epilog=f"Example: `intentrec reproduce {table} --dataset movielens-100k --seeds 0,1,2`",
+        epilog=f"Example: `intentrec reproduce {table} --dataset {example} --seeds 0,1,2`",
     )
     def command(
         dataset: DatasetOption,

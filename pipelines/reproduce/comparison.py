@@ -95,10 +95,23 @@ class Difference:
     p_value: float
 
 
+def of_same_seeds(system: Row, base: Row) -> tuple[Row, Row]:
+    """Both with the seeds alone that both were run with; as they are where no seed is the same."""
+    shared = {r["seed"] for r in system.records} & {r["seed"] for r in base.records}
+    if not shared or system is base:
+        return system, base
+    first, second = (Row([r for r in row.records if r["seed"] in shared]) for row in (system, base))
+    return first, second
+
+
 def compare(system: Row, base: Row, column: Column) -> Difference | None:
-    """How much better ``system`` is than ``base``; None where either lacks the column."""
+    """How much better ``system`` is than ``base``, over the seeds that both were run with; None where either lacks the
+    column."""
+    if system is base:
+        return None
+    system, base = of_same_seeds(system, base)
     first, second = system.gains(column), base.gains(column)
-    if first is None or second is None or system is base:
+    if first is None or second is None:
         return None
     counts = unpack_numbers(base.records[0]["targets_per_user"])
     users = np.repeat(np.arange(len(counts)), counts)

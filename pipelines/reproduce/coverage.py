@@ -28,10 +28,11 @@ from serving.atomic import atomic_text
 COUNTS = (100, 500)
 FOLDER = "coverage"
 DEFINITION = (
-    "Every system brings equally many. Tail: all items but the fifth that training saw most; new, casual and "
-    "core: users by the length of their past; coverage: share of the catalogue in anybody's list; entropy: of a list's "
-    "categories, in nats; overlap: share of the topics' own list that the implicit list of the same length has too; "
-    "interests: how many a user has, how many slots are effectively used, and the share of slots never used."
+    "Every system brings equally many; the shorter list is the beginning of the longest, by whose length budgets were "
+    "made. Tail: all items but the fifth that training saw most; new, casual and core: users by the length of their "
+    "past; coverage: share of the catalogue in anybody's list; entropy: of a list's categories, in nats; overlap: "
+    "share of the topics' own list that the implicit list of the same length has too; interests: how many a user has, "
+    "how many slots are effectively used, and the share of slots never used."
 )
 _USE = ("per_user", "effective_number", "never_used")
 _KINDS = ("all", "tail", "new users", "casual users", "core users")
@@ -136,7 +137,7 @@ def _table(records: dict[str, list[dict[str, Any]]]) -> str:
             kinds = [kind if group[0]["targets_in"][kind] else "" for kind in _KINDS]
             cells = [_cell(group, "candidates", count, "recall", kind) for kind in kinds]
             cells += [_cell(group, "candidates", count, key) for key in ("coverage", "category_entropy")]
-            cells += [_cell(group, "explicit_share"), _cell(group, "candidates", count, "overlap")]
+            cells += [_cell(group, "candidates", count, key) for key in ("explicit_share", "overlap")]
             there, used, never = (np.mean(values_of(group, "interests", key)) for key in _USE)
             lines.append([name, str(len(group)), count, *cells, f"{there:.1f} / {used:.1f} / {never:.0%}"])
     return markdown(header, lines)
@@ -177,7 +178,7 @@ def _tests(records: dict[str, list[dict[str, Any]]]) -> str:
         lines.append([name, *cells])
     header = [
         f"against {ONE.lower()}",
-        *(f"{kind} of {count}" for count in COUNTS for kind in ("recall", "tail recall")),
+        *(f"{kind} of {count}" for count in counts_of(records) for kind in ("recall", "tail recall")),
     ]
     return markdown(header, lines)
 

@@ -34,12 +34,16 @@ class CandidateIndex(AbstractContextManager["CandidateIndex"], ABC):
     Args:
         dimension: Length of each vector.
 
+    Attributes:
+        model_version: What a saved index says its vectors come from; ``""`` if nobody said.
+
     Raises:
         CandidateInputError: the dimension is no whole number from 1 on.
     """
 
     def __init__(self, dimension: int) -> None:
         self.dimension = _whole(dimension, "dimension")
+        self.model_version = ""
         self._is_closed = False
 
     def __exit__(

@@ -51,6 +51,7 @@ class ExactIndex(FolderIndex):
         if vectors.shape != (len(saved.item_ids), saved.dimension) or vectors.dtype != np.float32:
             raise IndexFolderError(f"{folder} contradicts itself about its vectors, so build the index again.")
         index = cls(saved.dimension)
+        index.model_version = saved.model_version
         if saved.item_ids:
             index.upsert(saved.item_ids, vectors)
         return index

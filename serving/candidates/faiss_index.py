@@ -117,6 +117,7 @@ class FaissIndex(FolderIndex):
                 f"change the configuration or build the index again."
             )
         index.parameters = parameters or index.parameters
+        index.model_version = saved.model_version
         index._ids = saved.item_ids
         index._places = {name: place for place, name in enumerate(saved.item_ids) if name}
         index._alive = np.array([bool(name) for name in saved.item_ids], np.bool_)

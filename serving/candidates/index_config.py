@@ -19,7 +19,8 @@ class IndexConfig:
     Attributes:
         kind: ``"exact"``, ``"faiss"`` or ``"milvus"``.
         folder: Exact and FAISS: where a saved index lies; empty to begin with an empty one.
-        faiss: FAISS: how to build and search.
+        faiss: FAISS: how to build and search; None keeps what a saved index was built with, and takes the defaults
+            for an empty one.
         uri: Milvus: ``http://host:19530``, or a file path that ends in ``.db``.
         token: Milvus: ``user:password`` or an API key; never shown.
         collection: Milvus: name of the collection.
@@ -31,7 +32,7 @@ class IndexConfig:
 
     kind: str = "exact"
     folder: str = ""
-    faiss: FaissParameters = field(default_factory=FaissParameters)
+    faiss: FaissParameters | None = None
     uri: str = ""
     token: str = field(default="", repr=False)
     collection: str = "items"
@@ -42,7 +43,7 @@ class IndexConfig:
             raise CandidateInputError(f"kind is {shown(self.kind)}, so choose one of {', '.join(KINDS)}.")
         if self.kind == "milvus" and not self.uri:
             raise CandidateInputError("kind is 'milvus' without a uri, so pass http://host:19530 or a .db file.")
-        if not isinstance(self.faiss, FaissParameters):
+        if self.faiss is not None and not isinstance(self.faiss, FaissParameters):
             raise CandidateInputError(f"faiss is {shown(self.faiss)}, so pass FaissParameters.")
 
     @classmethod
@@ -53,7 +54,7 @@ class IndexConfig:
             CandidateInputError: an unknown key, or a value that makes no sense.
         """
         known = _known(cls, values, "the index configuration")
-        if "faiss" in known:
+        if known.get("faiss") is not None:
             known["faiss"] = FaissParameters(**_known(FaissParameters, known["faiss"], "'faiss'"))
         return cls(**known)
 

@@ -181,7 +181,7 @@ class MilvusIndex(CandidateIndex):
         metric = self._call("describe", "describe_index", index_name=_VECTOR).get("metric_type")
         if metric != "IP":
             raise IndexServerError(f"The {self._where} compares by {metric}, not by IP, so choose another name.")
-        recorded = found.get("properties", {}).get(_MODEL_VERSION, "")
+        recorded = self.model_version = found.get("properties", {}).get(_MODEL_VERSION, "")
         if model_version and recorded != model_version:
             raise IndexServerError(
                 f"The {self._where} was made for model version {recorded!r}, not {model_version!r}, so fill another "

@@ -44,7 +44,8 @@ def test_by_hand() -> None:
     assert one["ndcg@10"] == pytest.approx(1 / 3)
     assert two["ndcg@10"] == pytest.approx(2 / np.log2(3) / 3)
     assert found["full_ndcg@10"] == pytest.approx((1 + 1 / 2) / 3)
-    assert found["explicit_share"] == pytest.approx(1 / 5)
+    assert one["explicit_share"] == pytest.approx(1 / 3)
+    assert two["explicit_share"] == pytest.approx(1 / 5)
     assert found["interests"]["per_user"] == 1
     entropy = -(2 / 3 * np.log(2 / 3) + 1 / 3 * np.log(1 / 3))
     assert found["interests"]["effective_number"] == pytest.approx(np.exp(entropy))
@@ -108,7 +109,11 @@ def test_categories() -> None:
 def test_nothing_at_all_is_no_nan() -> None:
     found = CandidateTally([5], TAIL, None, 2).result()
     assert found["targets"] == 0
-    assert found["candidates"]["5"] == {"recall": dict.fromkeys(found["targets_in"], 0.0), "coverage": 0.0}
+    assert found["candidates"]["5"] == {
+        "recall": dict.fromkeys(found["targets_in"], 0.0),
+        "coverage": 0.0,
+        "explicit_share": 0.0,
+    }
     assert found["interests"]["effective_number"] == 0
 
 

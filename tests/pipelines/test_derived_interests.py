@@ -142,7 +142,7 @@ def test_conditional_retrieval_learns_and_answers_by_them(
         values = make_config(epochs=1).model_dump() | {"retrieval": {**small, "interests": name}}
         train(derived, RunConfig.model_validate(values), RunFolder(tmp_path / name), quiet)
     record = two_stage_record(tmp_path / "dcm", tmp_path / "conditional", None, [5], "test")
-    assert record["explicit_share"] > 0
+    assert record["candidates"]["5"]["explicit_share"] > 0
     assert any("nobody declared them" in line for line in record["data_caveats"])
 
 

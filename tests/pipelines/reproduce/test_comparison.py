@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.reproduce.comparison import ITEM, Column, Row, compare
+from pipelines.reproduce.comparison import ITEM, Column, Difference, Row, compare, of_same_seeds
 
 Make = Callable[..., dict[str, Any]]
 THIRD = 1 / math.log2(3)  # NDCG of rank 2
@@ -58,6 +58,17 @@ def test_seeds_of_two_rows_need_not_be_the_same(make_record: Make):
     found = compare(two, one, Column(ITEM))
     assert found is not None
     assert found.relative == pytest.approx(100 / 3)
+
+
+def test_seeds_that_only_one_system_was_run_with_count_for_nothing(make_record: Make):
+    """Else the luck of a seed would look like the worth of a system."""
+    base = Row([make_record("V0", [1, 1, 3]), make_record("V0", [30, 30, 30], seed=1)])
+    system = Row([make_record("V3", [1, 1, 3])])
+    found = compare(system, base, Column(ITEM))
+    assert found == Difference(0, 1)
+    assert [len(row.records) for row in of_same_seeds(system, base)] == [1, 1]
+    other = Row([make_record("V3", [1, 1, 3], seed=7)])
+    assert of_same_seeds(other, base) == (other, base)
 
 
 def test_accuracy_leaves_targets_without_a_label_out(make_record: Make):

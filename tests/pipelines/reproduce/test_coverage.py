@@ -71,12 +71,13 @@ def _records(seeds: int) -> dict[str, list[dict[str, Any]]]:
         one = {"recall": dict.fromkeys(kinds, 0.4 + seed / 100), "coverage": 0.5, "category_entropy": 2.0}
         if "topics" in system:
             one["overlap"] = 0.25
+        short = {**one, "explicit_share": 0.6 if "topics" in system else 0.0}
+        long = {**one, "explicit_share": 0.4 if "topics" in system else 0.0}
         return {
             "system": system,
             "seed": seed,
-            "candidates": {"100": one, "500": one},
+            "candidates": {"100": short, "500": long},
             "targets_in": {**dict.fromkeys(kinds, 3), "new users": 0},
-            "explicit_share": 0.4 if "topics" in system else 0.0,
             "interests": {"per_user": 4.25, "effective_number": 3.5, "never_used": 0.0},
             "ranks": pack_numbers(hits * 60),
             "tail": pack_numbers(np.array([0, 1, 0, 1, 0, 1])),
@@ -90,12 +91,25 @@ def _records(seeds: int) -> dict[str, list[dict[str, Any]]]:
 def test_tables() -> None:
     table = module._table(_records(2))
     assert "| DCM | 2 | 100 | 0.4050 ± 0.0071 | 0.4050 ± 0.0071 |  |" in table  # no new user
-    assert "| 0.4000 ± 0.0000 | 0.2500 ± 0.0000 | 4.2 / 3.5 / 0% |" in table
+    for line in table.splitlines():
+        if "and topics | 2 | " in line:
+            share = "0.6000" if " | 100 | " in line else "0.4000"
+            assert line.endswith(f"| {share} ± 0.0000 | 0.2500 ± 0.0000 | 4.2 / 3.5 / 0% |")
     tests = module._tests(_records(1))
     # of 100: places 60 (3 of 6 targets against 1), and no tail item of one vector to compare with
     row = next(line for line in tests.splitlines() if line.startswith("| DCM |"))
     assert "+100.00% (p " in row
     assert tests.splitlines()[0].count("tail recall of") == 2
+
+
+def test_lengths_are_those_of_the_records() -> None:
+    """A catalogue of fewer items than the longest list has shorter ones."""
+    records = _records(1)
+    for group in records.values():
+        group[0]["candidates"] = {"80": group[0]["candidates"]["100"]}
+    lines = module._tests(records).splitlines()
+    assert lines[0] == "| against one vector | recall of 80 | tail recall of 80 |"
+    assert {line.count("|") for line in lines} == {4}
 
 
 def test_picture() -> None:

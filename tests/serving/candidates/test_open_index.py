@@ -37,6 +37,21 @@ def test_faiss_with_its_parameters() -> None:
         assert (index.parameters.algorithm, index.parameters.probes) == ("ivf", 7)
 
 
+@pytest.mark.parametrize("saved", [FaissParameters("ivf", probes=60), FaissParameters("hnsw", ef_search=77)])
+def test_a_saved_index_keeps_its_parameters_unless_told_otherwise(tmp_path: Path, saved: FaissParameters) -> None:
+    pytest.importorskip("faiss")
+    with open_index(IndexConfig("faiss", faiss=saved), 2) as made:
+        made.upsert(["a", "b"], [[1, 0], [2, 0]])
+        assert isinstance(made, FaissIndex)
+        made.save(tmp_path / "x", "7")
+    with open_index(IndexConfig("faiss", str(tmp_path / "x")), 2) as index:
+        assert isinstance(index, FaissIndex)
+        assert index.parameters == saved
+    other = FaissParameters("hnsw" if saved.algorithm == "ivf" else "ivf")
+    with pytest.raises(IndexFolderError, match="is configured"):
+        open_index(IndexConfig("faiss", str(tmp_path / "x"), faiss=other), 2)
+
+
 @pytest.mark.parametrize("kind", ["exact", "faiss"])
 def test_a_saved_index_is_opened_and_checked(tmp_path: Path, kind: str) -> None:
     if kind == "faiss":
