@@ -9,7 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from pipelines.interrupt import resumable
-from pipelines.options import DataOption, ExplicitOption, Part, RunOption
+from pipelines.merging import Merging
+from pipelines.options import (
+    DataOption,
+    ExplicitOption,
+    GuardrailOption,
+    Part,
+    RunOption,
+    ScoreOption,
+    ShareOption,
+)
 from pipelines.validate import DataError
 
 app = typer.Typer()
@@ -157,6 +166,9 @@ def export(
     explicit: ExplicitOption = None,
     candidates: Annotated[int, typer.Option(help="Items the 'retrieve' signature returns.", min=1)] = 500,
     ranker: Annotated[Path | None, typer.Option(help="Ranking run, for the 'rank' signature.")] = None,
+    explicit_share: ShareOption = Merging.explicit_share,
+    guardrail: GuardrailOption = True,
+    by_score: ScoreOption = None,
 ) -> None:
     """Write a SavedModel with the signatures intent, item, rank and embed, and with --implicit also retrieve."""
     from pipelines.export import export as run_export
@@ -165,7 +177,8 @@ def export(
     found = RunFolder(implicit) if implicit else None
     topics = RunFolder(explicit) if explicit else None
     ranks = RunFolder(ranker) if ranker else None
-    typer.echo(f"exported to {run_export(RunFolder(run), out, top_k, found, topics, candidates, ranks)}")
+    merging = Merging(explicit_share, guardrail, by_score)
+    typer.echo(f"exported to {run_export(RunFolder(run), out, top_k, found, topics, candidates, ranks, merging)}")
 
 
 @app.command(epilog="Example: `intentrec verify export/intentrec/20261122101500`")

@@ -22,6 +22,19 @@ RunOption = Annotated[Path, typer.Option("--run", help="Folder of the training r
 DataOption = Annotated[Path, typer.Option("--data", help="Folder that 'prepare' wrote.")]
 ImplicitOption = Annotated[Path, typer.Option("--implicit", help="Retrieval run of interests in the history.")]
 ExplicitOption = Annotated[Path | None, typer.Option("--explicit", help="Retrieval run of declared topics.")]
+ShareOption = Annotated[
+    float, typer.Option("--explicit-share", help="Of the candidates, for declared topics.", min=0, max=1)
+]
+GuardrailOption = Annotated[
+    bool, typer.Option("--guardrail/--no-guardrail", help="Whether a topic brings only items that have it.")
+]
+ScoreOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--by-score/--by-turns",
+        help="Whether interests compete by score or take turns by their share of the history (default: as trained).",
+    ),
+]
 
 
 def numbers(option: str, text: str) -> list[int]:

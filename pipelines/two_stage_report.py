@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.table import Table
 from intentrec_tf.ranking import JointRanker
 from pipelines.config import RankingRunConfig
 from pipelines.environment import provenance
+from pipelines.merging import USUAL, Merging
 from pipelines.run_folder import RunFolder
 from pipelines.split import PARTS
 from pipelines.two_stage import make_retriever, tally_candidates
@@ -28,6 +30,7 @@ def two_stage_record(
     part: str,
     max_targets: int | None = None,
     rankers: Sequence[Path] = (),
+    merging: Merging = USUAL,
 ) -> dict[str, Any]:
     """:func:`tally_candidates` of training runs, with everything a result must state.
 
@@ -38,13 +41,14 @@ def two_stage_record(
         part: ``validation`` or ``test``.
         max_targets: a seeded random subset.
         rankers: folders of ranking runs, which go by the names of their folders.
+        merging: how candidates become one list.
 
     Raises:
         DataError: a run that is not there or does not fit, or counts that are none.
     """
     first, second = RunFolder(implicit), RunFolder(explicit) if explicit else None
     joint, described = _rankers(first, rankers)
-    retriever = make_retriever(first, second, max(counts, default=1))
+    retriever = make_retriever(first, second, max(counts, default=1), merging)
     prepared, config = first.read()
     model, ranking = None, None
     if run is None and described:
@@ -62,6 +66,7 @@ def two_stage_record(
         "filter_seen": prepared.spec.schema.exclude_seen,
         "implicit": config.model_dump(mode="json"),
         "explicit": second.read()[1].model_dump(mode="json") if second else None,
+        "merging": {**asdict(merging), "by_score": retriever.by_score},
         "ranking": ranking.model_dump(mode="json") if ranking else None,
         "data_caveats": prepared.manifest["sources"],
         "rankers": {name: config.described() for name, config in described.items()},

@@ -12,9 +12,11 @@ layers = tf.keras.layers
 
 @tf.keras.utils.register_keras_serializable("intentrec_tf")
 class InterestCrossing(tf.keras.layers.Layer):
-    """``o_j = normalise(MLP(Cross(concat(c_j, share_j, age_j, u))))``: one query per interest, all by the same network.
+    """``o_j = normalise(MLP(Cross(concat(c_j, share_j, age_j, u))) + m_j)``: a query per interest, by one network.
 
-    ``share_j`` is the interest's part of the routing mass, ``age_j`` the weighted mean age of its events.
+    ``share_j`` is the interest's part of the routing mass, ``age_j`` the weighted mean age of its events.  ``m_j``,
+    where ``members`` are given, is the weighted mean of their vectors, at length 1: the query starts among the items
+    that the interest was found in, and the network says where to go from there.
 
     Args:
         dim: of the queries.
@@ -24,10 +26,13 @@ class InterestCrossing(tf.keras.layers.Layer):
 
     Call arguments: ``user`` float [batch, d]; ``interests`` float [batch, K, d2] and, where they come from the history,
         ``weights`` float32 [batch, seq, K] and ``age`` float32 [batch, seq].  Without interests there is one query.
+        ``members`` float32 [batch, seq, dim], item vectors of the history as :class:`ItemTower` has them; they need
+        weights, [batch, seq, 1] without interests.
     Returns: float32 [batch, K, dim] of length 1.
 
     Source: Fan et al. 2025 (arXiv 2506.23060), conditions enter before the crossing; cross layers: Wang et al. 2021.
-    Shares and ages are ours.
+    Shares, ages and members are ours: without the latter clusters teach their queries nothing until item vectors have
+    taken shape, and the item vectors nothing until clusters have.
     """
 
     def __init__(self, dim: int, hidden_dim: int = 128, crosses: int = 1, dropout: float = 0.0, **kwargs):
@@ -41,11 +46,11 @@ class InterestCrossing(tf.keras.layers.Layer):
         self.drop = Dropout(dropout, name="drop")
         self.last = layers.Dense(dim, name="last")
 
-    def call(self, user, interests=None, weights=None, age=None, training=None):
+    def call(self, user, interests=None, weights=None, age=None, members=None, training=None):
         x = user[:, None]
         if interests is not None:
             parts = [tf.cast(interests, x.dtype)]
-            if weights is not None:
+            if age is not None:
                 mass = tf.reduce_sum(weights, axis=1)
                 share = tf.math.divide_no_nan(mass, tf.reduce_sum(mass, axis=1, keepdims=True))
                 old = tf.math.divide_no_nan(tf.reduce_sum(weights * age[..., None], axis=1), mass)
@@ -57,7 +62,11 @@ class InterestCrossing(tf.keras.layers.Layer):
         for cross in self.cross:
             x = cross(first, x)
         x = self.last(self.drop(self.hidden(x), training=training))
-        return tf.math.l2_normalize(tf.cast(x, tf.float32), axis=-1)
+        x = tf.cast(x, tf.float32)
+        if members is not None:
+            mean = tf.matmul(tf.cast(weights, tf.float32), tf.cast(members, tf.float32), transpose_a=True)
+            x += tf.math.l2_normalize(mean, axis=-1, epsilon=1e-9)
+        return tf.math.l2_normalize(x, axis=-1)
 
     def get_config(self):
         sizes = {"dim": self.dim, "hidden_dim": self.hidden_dim, "crosses": self.crosses, "dropout": self.dropout}

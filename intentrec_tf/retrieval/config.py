@@ -31,6 +31,8 @@ class RetrievalConfig(BaseModel):
         blocks: Transformer blocks over the history, whose state at the newest event joins what is known of the user;
             the last one costs little, for it has one query.  0 leaves them out, as the papers have it.  heads: theirs.
         crosses: DCN v2 cross layers between an interest and what else is known of the user.
+        members: every query starts from the mean of the item tower's vectors of the events that it stands for, of a
+            topic those that have it (:class:`InterestCrossing`); False has the network alone, as the papers.
         dropout: in the user tower.
         iterations, farthest_start, single_assignment, sharpness: of the clustering; iterations of MIND's, too.
         choice: which vector learns from a positive item, see :class:`SlotChoice`; null takes ``gumbel`` for
@@ -60,6 +62,7 @@ class RetrievalConfig(BaseModel):
     blocks: int = Field(1, ge=0)
     heads: int = Field(2, ge=1)
     crosses: int = Field(1, ge=0, le=4)
+    members: bool = False
     dropout: float = Field(0.1, ge=0, lt=1)
     iterations: int = Field(3, ge=1, le=20)
     farthest_start: bool = True

@@ -44,7 +44,9 @@ class RetrievalModel(tf.keras.Model):
         if config.interests == "conditional":
             inputs["topic"] = tf.keras.layers.Input([None], dtype="int32", name="input.topic")
         embedding = item_embedding(spec, config)
-        outputs = user_tower(spec, config, embedding, inputs)
+        item_tower = ItemTower(config.hidden_dim, name="item_tower")
+        item_tower.build([None, config.dim])
+        outputs = user_tower(spec, config, embedding, item_tower, inputs)
         super().__init__(inputs=inputs, outputs=outputs, name=kwargs.pop("name", "retrieval"), **kwargs)
 
         # --- the items' side, and the loss
@@ -52,8 +54,7 @@ class RetrievalModel(tf.keras.Model):
         self.config = config
         self.item_embedding = embedding
         self.item_embedding.set_catalogue(spec.catalogue, spec.item_prior)
-        self.item_tower = ItemTower(config.hidden_dim, name="item_tower")
-        self.item_tower.build([None, config.dim])
+        self.item_tower = item_tower
         self.choice = SlotChoice(config.slot_choice, name="slot_choice")
         self.choice.build([None, config.count, config.dim])
         self.frequency = StreamingFrequency(spec.items.size, name="frequency")

@@ -46,6 +46,21 @@ class Queries(NamedTuple):
     mass: tf.Tensor
 
 
+class Found(NamedTuple):
+    """What each query finds, best first.
+
+    Attributes:
+        rows: int32 [batch, K, N] items nearest to the implicit interests, whether there is one or not.
+        score: float32 [batch, K, N].
+        topic_rows, topic_score: of the topics, [batch, T, N]; None without an explicit model.
+    """
+
+    rows: tf.Tensor
+    score: tf.Tensor
+    topic_rows: tf.Tensor | None = None
+    topic_score: tf.Tensor | None = None
+
+
 class Retriever(tf.Module):
     """One search per interest over the whole catalogue, then one list of them all.
 
@@ -94,6 +109,7 @@ class Retriever(tf.Module):
         self.spec = implicit.spec
         self.total = min(total, len(self.spec.items.tokens))
         self.explicit_share = explicit_share
+        self.guardrail = guardrail
         self.by_score = implicit.config.contrast == "all" if by_score is None else by_score
         self.versions = versions
         self.implicit_vectors = tf.Variable(implicit.item_vectors(), trainable=False, name="implicit_vectors")
@@ -116,25 +132,36 @@ class Retriever(tf.Module):
 
     def search(self, asked: Queries, topics: tf.Tensor, excluded: tf.Tensor) -> Candidates:
         """Candidates for queries; ``topics`` and ``excluded`` as of a call."""
+        return self.merged(self.found(asked, topics, excluded), asked)
+
+    def found(self, asked: Queries, topics: tf.Tensor, excluded: tf.Tensor) -> Found:
+        """What every query finds by itself; arguments as of :meth:`search`."""
         slots = tf.shape(asked.mass)[1]
-        own = asked.valid[:, :slots]
-        rows, score = nearest_items(asked.queries[:, :slots], self.implicit_vectors, excluded, self.total)
-        rows = tf.where(own[..., None], rows, 0)
+        own = nearest_items(asked.queries[:, :slots], self.implicit_vectors, excluded, self.total)
+        if self.explicit is None:
+            return Found(*own)
+        queries, vectors = asked.queries[:, slots:], self.explicit_vectors
+        return Found(*own, *nearest_items(queries, vectors, excluded, self.total, topics, self.item_topics))
+
+    def merged(self, found: Found, asked: Queries, total: int | None = None) -> Candidates:
+        """One list of what the valid ones of ``asked`` found, of at most ``total`` candidates (None: as many as it
+        was made for, and no more than these)."""
+        total = self.total if total is None else total
+        slots = tf.shape(asked.mass)[1]
+        own, mass, score = asked.valid[:, :slots], asked.mass, found.score
+        rows = tf.where(own[..., None], found.rows, 0)
         source = tf.broadcast_to(tf.range(slots)[:, None], tf.shape(rows))
-        mass = asked.mass
         if self.by_score:
-            best = merge_by_score(rows, score, self.total)
+            best = merge_by_score(rows, score, total)
             rows, source, score = (deal(part, slots) for part in best)
             own, mass = tf.repeat(tf.reduce_any(own, axis=1, keepdims=True), slots, axis=1), tf.ones_like(mass)
-        budget = split_budget(self.total, mass, own, asked.valid[:, slots:], self.explicit_share)
-        if self.explicit is not None:
-            wanted = tf.where(asked.valid[:, slots:], topics, 0)
-            queries, vectors = asked.queries[:, slots:], self.explicit_vectors
-            more, more_score = nearest_items(queries, vectors, excluded, self.total, wanted, self.item_topics)
-            topic = tf.broadcast_to(slots + tf.range(tf.shape(topics)[1])[:, None], tf.shape(more))
-            rows = _beside(rows, tf.where(wanted[..., None] > 0, more, 0))
-            score, source = _beside(score, more_score), _beside(source, topic)
-        merged = merge(rows, score, budget, self.total, source)
+        budget = split_budget(total, mass, own, asked.valid[:, slots:], self.explicit_share)
+        if found.topic_rows is not None:
+            more = tf.where(asked.valid[:, slots:, None], found.topic_rows, 0)
+            topic = tf.broadcast_to(slots + tf.range(tf.shape(more)[1])[:, None], tf.shape(more))
+            rows, score = _beside(rows, more), _beside(score, found.topic_score)
+            source = _beside(source, topic)
+        merged = merge(rows, score, budget, total, source)
         if self.by_score:
             budget = _earned(best, budget, slots)
         return Candidates(*merged, budget, asked.mass)

@@ -17,6 +17,7 @@ from intentrec_tf.layers import (
     InterestCrossing,
     InterestTokens,
     ItemEmbedding,
+    ItemTower,
     LabelEmbedding,
     TimestampEmbedding,
     TransformerEncoder,
@@ -29,13 +30,16 @@ from intentrec_tf.vocabulary import FIRST
 layers = tf.keras.layers
 
 
-def user_tower(spec: DataSpec, config: RetrievalConfig, embedding: ItemEmbedding, inputs: dict) -> dict[str, Any]:
+def user_tower(
+    spec: DataSpec, config: RetrievalConfig, embedding: ItemEmbedding, item_tower: ItemTower, inputs: dict
+) -> dict[str, Any]:
     """The functional graph.
 
     Args:
         spec: what the data set is.
         config: what the model is.
         embedding: of the history's items.
+        item_tower: of the items that are searched, for ``config.members``.
         inputs: of :func:`intentrec_tf.inputs.keras_inputs`, a user a row, newest event last; for ``conditional`` also
             ``topic`` int32 [batch, K], rows of the topics' vocabulary (0 = none).
 
@@ -56,14 +60,18 @@ def user_tower(spec: DataSpec, config: RetrievalConfig, embedding: ItemEmbedding
     if config.blocks:
         user = layers.Concatenate(name="user_and_state")([user, _newest_state(config, inputs, events, times)])
     crossing = InterestCrossing(config.dim, config.hidden_dim, config.crosses, config.dropout, name="crossing")
+    valid = _valid(spec, config, inputs)
+    members = item_tower(embedding(inputs["item_id"])) if config.members else None
     if config.interests == "single":
         one = tf.ones_like(segment[:, -1], tf.float32)[:, None]
-        return {"queries": crossing(user), "slots": one > 0, "mass": one}
+        queries = crossing(user, weights=tf.cast(valid, tf.float32)[..., None], members=members)
+        return {"queries": queries, "slots": one > 0, "mass": one}
     if config.interests == "conditional":
-        slots = inputs["topic"] > 0
-        topics = LabelEmbedding(_topics(spec), config.dim, name="topic")(inputs["topic"])
-        return {"queries": crossing(user, interests=topics), "slots": slots, "mass": tf.cast(slots, tf.float32)}
-    valid = _valid(spec, config, inputs)
+        slots, size = inputs["topic"] > 0, _topics(spec)
+        topics = LabelEmbedding(size, config.dim, name="topic")(inputs["topic"])
+        weights = _with_topic(spec, inputs, valid) if config.members else None
+        queries = crossing(user, interests=topics, weights=weights, members=members)
+        return {"queries": queries, "slots": slots, "mass": tf.cast(slots, tf.float32)}
     found = _interests(config)(events, valid=valid)
     interests, slots, weights = found["interests"], found["slots"], found["weights"]
     if config.whole_user:
@@ -71,7 +79,7 @@ def user_tower(spec: DataSpec, config: RetrievalConfig, embedding: ItemEmbedding
         interests = tf.pad(interests, [[0, 0], [1, 0], [0, 0]])
         slots = tf.pad(slots, [[0, 0], [1, 0]], constant_values=True)
         weights = tf.concat([everything, weights], axis=-1)
-    queries = crossing(user, interests=interests, weights=weights, age=age)
+    queries = crossing(user, interests=interests, weights=weights, age=age, members=members)
     first = tf.range(config.count) == 0
     slots |= first & ~tf.reduce_any(slots, axis=1, keepdims=True)
     return {"queries": queries, "slots": slots, "mass": tf.reduce_sum(weights, axis=1)}
@@ -99,6 +107,15 @@ def _topics(spec: DataSpec) -> int:
     if name is None:
         raise ValueError(f"interests 'conditional' need explicit_interests, which schema '{spec.schema.name}' has not")
     return spec.vocabularies[name].size
+
+
+def _with_topic(spec: DataSpec, inputs: dict, valid: tf.Tensor) -> tf.Tensor:
+    """Which events are of items that have a topic, float32 [batch, seq, K] of zeros and ones."""
+    name = spec.schema.explicit_interests
+    assert name is not None
+    labels = tf.gather(tf.constant(spec.catalogue[name].reshape(spec.items.size, -1)), inputs["item_id"])
+    has = tf.reduce_any(labels[:, :, None, :] == inputs["topic"][:, None, :, None], axis=-1)
+    return tf.cast(has & valid[..., None] & (inputs["topic"] > 0)[:, None], tf.float32)
 
 
 def _interests(config: RetrievalConfig) -> tf.keras.layers.Layer:

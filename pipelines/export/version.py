@@ -18,6 +18,7 @@ from pipelines.export.batching import write_batching
 from pipelines.export.model_card import model_card
 from pipelines.export.verify import keras_answers, verify, write_answers
 from pipelines.export.warmup import made_up_requests, write_requests
+from pipelines.merging import USUAL, Merging
 from pipelines.pace import Pace
 from pipelines.run_folder import RunFolder
 from pipelines.two_stage import make_retriever
@@ -36,6 +37,7 @@ def export(
     explicit: RunFolder | None = None,
     candidates: int = 500,
     ranker: RunFolder | None = None,
+    merging: Merging = USUAL,
 ) -> Path:
     """Write ``out/<version>/``; a polling server sees all of it or nothing.
 
@@ -51,6 +53,7 @@ def export(
         implicit, explicit: retrieval runs over the same data, for the ``retrieve`` signature.
         candidates: items ``retrieve`` returns.
         ranker: a ranking run trained with ``run``, for the ``rank`` signature.
+        merging: how candidates become the list of ``retrieve``.
 
     Raises:
         DataError: a run that is not there, or does not fit, or answers that differ or are not finite.
@@ -66,7 +69,7 @@ def export(
     retriever = None
     if implicit is not None:
         run.check_same_data(implicit)
-        retriever = make_retriever(implicit, explicit, candidates)
+        retriever = make_retriever(implicit, explicit, candidates, merging)
     elif explicit is not None:
         raise DataError("--explicit needs --implicit too; name a run of implicit interests.")
     calibration = _summary(run.calibration())
@@ -158,6 +161,7 @@ def _retrieval(retriever: Retriever | None) -> dict[str, Any] | None:
         "candidates": retriever.total,
         "versions": list(retriever.versions),
         "explicit_share": retriever.explicit_share,
+        "guardrail": retriever.guardrail,
         "by_score": retriever.by_score,
         "implicit": retriever.implicit.config.model_dump(mode="json"),
         "explicit": retriever.explicit.config.model_dump(mode="json") if retriever.explicit else None,

@@ -32,6 +32,10 @@ OnlyOption = Annotated[str | None, typer.Option("--only", help="Rows to run, joi
 RequestOption = Annotated[
     bool | None, typer.Option("--request-time/--no-request-time", help="Whether models may know the moment asked for.")
 ]
+InterestsOption = Annotated[
+    str | None,
+    typer.Option("--derive-interests", help="Item feature of whose labels users get interests from first ratings."),
+]
 WORK, RESULTS = Path("runs/reproduce"), Path("results")
 HELP = {
     "table1": "IntentRec and V0 beside LSTM, GRU, Transformer, SASRec, BERT4Rec, TransAct and a two-tower control.",
@@ -60,6 +64,7 @@ def _add(table: str) -> None:
         seeds: SeedsOption = "0",
         raw: RawOption = None,
         request_time: RequestOption = None,
+        derive_interests: InterestsOption = None,
         only: OnlyOption = None,
         work: WorkOption = WORK,
         results: ResultsOption = RESULTS,
@@ -68,7 +73,7 @@ def _add(table: str) -> None:
     ) -> None:
         from pipelines.reproduce.reproduce import reproduce_table
 
-        setting, places = _asked(dataset, protocol, raw, request_time, work, results)
+        setting, places = _asked(dataset, protocol, raw, request_time, work, results, derive_interests)
         with resumable():
             typer.echo(
                 reproduce_table(table, setting, numbers("--seeds", seeds), places, _rows(only), again, typer.echo, jobs)
@@ -119,10 +124,11 @@ def _add_report(name: str, example: str, words: str, report: Callable[..., str])
         seeds: SeedsOption = "0",
         raw: RawOption = None,
         request_time: RequestOption = None,
+        derive_interests: InterestsOption = None,
         work: WorkOption = WORK,
         results: ResultsOption = RESULTS,
     ) -> None:
-        setting, places = _asked(dataset, protocol, raw, request_time, work, results)
+        setting, places = _asked(dataset, protocol, raw, request_time, work, results, derive_interests)
         with resumable():
             typer.echo(report(setting, numbers("--seeds", seeds), places, results, typer.echo))
 
@@ -209,13 +215,19 @@ def page(results: ResultsOption = RESULTS) -> None:
 
 
 def _asked(
-    dataset: str, protocol: str | None, raw: str | None, request_time: bool | None, work: Path, results: Path
+    dataset: str,
+    protocol: str | None,
+    raw: str | None,
+    request_time: bool | None,
+    work: Path,
+    results: Path,
+    interests: str | None = None,
 ) -> tuple[Setting, Places]:
     """The setting that the options name, and where its things go."""
     from pipelines.reproduce.protocols import Setting
     from pipelines.reproduce.runs import Places
 
-    return Setting.of(dataset, protocol, request_time, raw), Places(work, results / "runs")
+    return Setting.of(dataset, protocol, request_time, raw, interests), Places(work, results / "runs")
 
 
 def _rows(only: str | None) -> list[str] | None:

@@ -28,13 +28,14 @@ from serving.atomic import atomic_text
 COUNTS = (100, 500)
 FOLDER = "coverage"
 DEFINITION = (
-    "Every system brings equally many; the shorter list is the beginning of the longest, by whose length budgets were "
-    "made. Tail: all items but the fifth that training saw most; new, casual and core: users by the length of their "
-    "past; coverage: share of the catalogue in anybody's list; entropy: of a list's categories, in nats; overlap: "
-    "share of the topics' own list that the implicit list of the same length has too; interests: how many a user has, "
-    "how many slots are effectively used, and the share of slots never used."
+    "Every system brings equally many, each length by budgets of its own. Tail: all items but the fifth that training "
+    "saw most; new, casual and core: users by the length of their past; coverage: share of the catalogue in anybody's "
+    "list; entropy: of a list's categories, in nats; diversity: mean of 1 - cosine over pairs of a list's items, by "
+    "their categories; overlap: share of the topics' own list that the implicit list of the same length has too; "
+    "interests: how many a user has, how many slots are effectively used, the share of slots never used, and how far "
+    "they are apart (mean of 1 - cosine over a user's pairs)."
 )
-_USE = ("per_user", "effective_number", "never_used")
+_USE = ("per_user", "effective_number", "never_used", "distance")
 _KINDS = ("all", "tail", "new users", "casual users", "core users")
 
 
@@ -88,7 +89,7 @@ def _record(
     say(f"{combination.name}, seed {seed}: finding candidates")
     prepared, config = implicit.read()
     tally = tally_candidates(make_retriever(implicit, explicit, max(COUNTS)), prepared, COUNTS, overlap=True)
-    ranks, tail = tally.places()
+    places_in, tail = tally.places()
     users = prepared.events["user_id"][asked_events(prepared, TEST)]
     record = record_of(
         setting,
@@ -98,7 +99,7 @@ def _record(
         versions=versions,
         config=config.model_dump(mode="json"),
         **tally.result(),
-        ranks=pack_numbers(ranks),
+        ranks={str(count): pack_numbers(found) for count, found in places_in.items()},
         tail=pack_numbers(tail),
         targets_per_user=pack_numbers(users.groupby(users, sort=False).size().to_numpy()),
     )
@@ -114,7 +115,8 @@ def _read(path: Path) -> dict[str, Any]:
     """
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        [record[name] for name in ("versions", "candidates", "interests", "ranks", "tail", "targets_per_user")]
+        [record[name] for name in ("versions", "interests", "tail", "targets_per_user")]
+        [record["ranks"][count] for count in record["candidates"]]
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(f"{path}: is no record of candidates; delete it and run again.") from None
     return record
@@ -124,23 +126,29 @@ def values_of(group: list[dict[str, Any]], *keys: str) -> list[float]:
     """A number of every seed's record, by the keys that lead to it; none where the records lack it."""
     found: list[Any] = group
     for key in keys:
-        found = [one[key] for one in found if key in one]
+        found = [one[key] for one in found if one.get(key) is not None]
     return [float(one) for one in found]
 
 
 def _table(records: dict[str, list[dict[str, Any]]]) -> str:
     header = ["system", "seeds", "candidates", *(f"recall, {kind}" for kind in _KINDS), "coverage", "entropy"]
-    header += ["from topics", "overlap", "interests: there / used / never"]
+    header += ["diversity", "from topics", "overlap", "interests: there / used / never / apart"]
     lines = []
     for count in counts_of(records):
         for name, group in records.items():
             kinds = [kind if group[0]["targets_in"][kind] else "" for kind in _KINDS]
             cells = [_cell(group, "candidates", count, "recall", kind) for kind in kinds]
-            cells += [_cell(group, "candidates", count, key) for key in ("coverage", "category_entropy")]
+            cells += [_cell(group, "candidates", count, key) for key in ("coverage", "category_entropy", "diversity")]
             cells += [_cell(group, "candidates", count, key) for key in ("explicit_share", "overlap")]
-            there, used, never = (np.mean(values_of(group, "interests", key)) for key in _USE)
-            lines.append([name, str(len(group)), count, *cells, f"{there:.1f} / {used:.1f} / {never:.0%}"])
+            lines.append([name, str(len(group)), count, *cells, _use(group)])
     return markdown(header, lines)
+
+
+def _use(group: list[dict[str, Any]]) -> str:
+    """How interests are used, means over seeds."""
+    there, used, never, apart = (values_of(group, "interests", key) for key in _USE)
+    words = f"{np.mean(there):.1f} / {np.mean(used):.1f} / {np.mean(never):.0%}"
+    return f"{words} / {np.mean(apart):.2f}" if apart else words
 
 
 def counts_of(records: dict[str, list[dict[str, Any]]]) -> list[str]:
@@ -166,7 +174,7 @@ def _tests(records: dict[str, list[dict[str, Any]]]) -> str:
         if name == ONE:
             continue
         cells = []
-        for count in map(int, counts_of(records)):
+        for count in counts_of(records):
             ours, theirs = _hits(group, count), _hits(base, count)
             for part in (np.ones(len(tail), bool), tail):
                 if not part.any() or not theirs[part].any():
@@ -183,7 +191,6 @@ def _tests(records: dict[str, list[dict[str, Any]]]) -> str:
     return markdown(header, lines)
 
 
-def _hits(group: list[dict[str, Any]], count: int) -> np.ndarray:
+def _hits(group: list[dict[str, Any]], count: str) -> np.ndarray:
     """Mean over seeds of whether each target was among so many candidates, float [targets]."""
-    ranks = np.stack([unpack_numbers(record["ranks"]) for record in group])
-    return ((ranks > 0) & (ranks <= count)).mean(axis=0)
+    return (np.stack([unpack_numbers(record["ranks"][count]) for record in group]) > 0).mean(axis=0)

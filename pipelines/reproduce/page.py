@@ -11,7 +11,7 @@ from pipelines.reproduce.claims import verdict_table, verdicts
 from pipelines.reproduce.comparison import Row
 from pipelines.reproduce.evaluations import evaluation_parts, is_evaluation
 from pipelines.reproduce.literature import published_under
-from pipelines.reproduce.protocols import PROTOCOLS, Setting
+from pipelines.reproduce.protocols import PROTOCOLS, Setting, schema_of
 from pipelines.reproduce.runs import read_record
 from pipelines.reproduce.systems import TABLES, own_v3, systems_of
 from pipelines.reproduce.tables import table_page
@@ -75,7 +75,7 @@ def rows_of(folder: Path) -> dict[str, Row]:
 def _setting_part(setting: str, results: Path) -> str:
     rows = rows_of(results / "runs" / setting)
     first = next(iter(rows.values())).records[0]
-    protocol, schema = first["protocol"], packaged_schema(first["dataset"])
+    protocol, schema = first["protocol"], schema_of(setting, first["dataset"])
     seen = "seen items are left out" if protocol["filter_seen"] else "seen items may be recommended"
     parts = [
         f"## {setting}",
@@ -83,9 +83,9 @@ def _setting_part(setting: str, results: Path) -> str:
         f"Protocol {protocol['id']}: {PROTOCOLS[protocol['id']]}; {seen}; {first['targets']:,} targets; histories of "
         f"{protocol['history']}; data fingerprint `{first['fingerprint'][:12]}`. {' '.join(_caveats(first))}",
         "",
-        verdict_table(verdicts(rows, own_v3(schema).name, list(schema.intent_names))),
-        "",
     ]
+    if any(record["config"]["retrieval"] is None for row in rows.values() for record in row.records):
+        parts += [verdict_table(verdicts(rows, own_v3(schema).name, list(schema.intent_names))), ""]
     parts += _literature(first["dataset"], protocol["id"])
     for table in TABLES:
         chosen = [rows[system.name] for system in systems_of(table, schema) if system.name in rows]
@@ -144,7 +144,10 @@ def _run_table(setting: str, rows: dict[str, Row]) -> str:
     dataset, protocol = records[0]["dataset"], records[0]["protocol"]["id"]
     seeds = ",".join(map(str, sorted({record["seed"] for record in records})))
     command = f"intentrec reproduce table1 --dataset {dataset} --protocol {protocol} --seeds {seeds}"
-    if setting != Setting.of(dataset, protocol).name:
+    interests = schema_of(setting, dataset).explicit_interests
+    if interests != packaged_schema(dataset).explicit_interests:
+        command = command.replace("table1", "retrieval") + f" --derive-interests {interests}"
+    elif setting != Setting.of(dataset, protocol).name:
         command += " --no-request-time" if setting.endswith("-no-request-time") else " --request-time"
     return markdown(header, lines) + f"\n\nAgain, from nothing: `{command}` with the other tables likewise."
 

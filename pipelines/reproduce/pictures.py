@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from pipelines.datasets.registry import packaged_schema
 from pipelines.drawing import INK, OURS, PAPER, save, setting_words, shorten_to, spoken, style
 from pipelines.reproduce.claims import LEVEL
 from pipelines.reproduce.comparison import Column, Row, compare
 from pipelines.reproduce.page import rows_of, settings_of
 from pipelines.reproduce.paper import BASES, published
+from pipelines.reproduce.protocols import schema_of
 from pipelines.reproduce.systems import TABLES, systems_of
 from pipelines.reproduce.tables import base_of, measure_of
 
@@ -54,7 +54,7 @@ def draw_tables(results: Path) -> None:
     for setting in settings_of(results):
         rows = rows_of(results / "runs" / setting)
         dataset: str = next(iter(rows.values())).records[0]["dataset"]
-        title, schema = setting_words(setting, dataset), packaged_schema(dataset)
+        title, schema = setting_words(setting, dataset), schema_of(setting, dataset)
         for table in TABLES:
             chosen = [rows[system.name] for system in systems_of(table, schema) if system.name in rows]
             base, measure = base_of(table, chosen), measure_of(table)

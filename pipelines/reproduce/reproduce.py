@@ -43,7 +43,11 @@ def reproduce_table(
     prepared = prepared_data(setting, places, say)
     systems = _chosen(systems_of(table, prepared.spec.schema), only)
     if not systems:
-        raise DataError(f"schema '{prepared.spec.schema.name}' has no explicit_interests, so there are no {table}.")
+        name = prepared.spec.schema.name
+        raise DataError(
+            f"schema '{name}' has no explicit_interests, so there are no {table}; where users rate items, "
+            "--derive-interests FEATURE makes interests of what they rated highest at first."
+        )
     records: dict[str, list[dict]] = {system.name: [] for system in systems}
     runs = [(seed, system) for seed in seeds for system in systems]
     total = len(runs)

@@ -99,11 +99,14 @@ def systems_of(table: str, schema: Schema) -> list[System]:
 
 
 def _retrieval_systems(table: str, schema: Schema) -> list[System]:
+    ours = {"members": True}  # the papers' queries do not start from them
     if table == "retrieval":
-        plain = [System(name, {"interests": kind}) for name, kind in IMPLICIT.items()]
-        whole = System("DCM and the whole user", {"interests": "dcm", "whole_user": True})
-        bare = [System(f"Without encoder: {name}", {"interests": IMPLICIT[name], "blocks": 0}) for name in (ONE, DCM)]
-        return [*plain, whole, *bare]
+        plain = [System(name, {"interests": kind, **ours}) for name, kind in IMPLICIT.items()]
+        whole = System("DCM and the whole user", {"interests": "dcm", "whole_user": True, **ours})
+        bare: dict[str, dict[str, Any]] = {n: {"interests": IMPLICIT[n], "members": False} for n in (ONE, DCM)}
+        network = [System(f"Without members: {name}", changes) for name, changes in bare.items()]
+        papers = [System(f"As the papers: {name}", {**changes, "blocks": 0}) for name, changes in bare.items()]
+        return [*plain, whole, *network, *papers]
     if table == "interests":
         ablations: dict[str, dict[str, Any]] = {
             "DCM, 2 interests": {"count": 2},
@@ -116,7 +119,7 @@ def _retrieval_systems(table: str, schema: Schema) -> list[System]:
             "DCM, inner products instead of cosines": {"sharpness": None},
             "DCM, contrast with the chosen vector alone": {"contrast": "chosen"},
         }
-        return [System(name, {"interests": "dcm", **changes}) for name, changes in ablations.items()]
+        return [System(name, {"interests": "dcm", **ours, **changes}) for name, changes in ablations.items()]
     if schema.explicit_interests is None:
         return []
     logged = SOURCE in {feature.name for feature in schema.event_features}

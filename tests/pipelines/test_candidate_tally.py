@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,17 +18,32 @@ def test_the_tail_is_what_the_popular_fifth_leaves() -> None:
     assert not tail_items(np.zeros(2)).any()
 
 
+def _lists(rows: np.ndarray, counts: tuple[int, ...] = (1, 2), **more: np.ndarray) -> dict[int, dict[str, Any]]:
+    """Lists of so many candidates, each the beginning of the longest."""
+    columns = {"rows": rows, "source": np.zeros_like(rows), **more}
+    return {count: {name: column[:, :count] for name, column in columns.items()} for count in counts}
+
+
+def _answer(lists: dict[int, dict[str, Any]], **more: Any) -> dict[str, Any]:
+    """Two interests everywhere, the first of which wins."""
+    size = len(next(iter(lists.values()))["rows"])
+    usual = {"mass": np.ones((size, 2)), "slot": np.zeros(size, int), "distance": np.full(size, np.nan)}
+    return {"lists": lists, **usual, **more}
+
+
 def _tally(scores: bool = True, labels: np.ndarray | None = None) -> CandidateTally:
     """Three targets: 2 first in its list, 5 second, 4 not found."""
     tally = CandidateTally([1, 2], TAIL, labels, 2)
-    answer = {
-        "rows": np.array([[2, 3], [6, 5], [3, 0]]),
-        "source": np.array([[0, 1], [2, 0], [0, -1]]),
-        "mass": np.array([[1.0, 2.0], [1.0, 0.0], [0.0, 0.0]]),
-        "slot": np.array([0, 1, 0]),
-    }
+    rows, source = np.array([[2, 3], [6, 5], [3, 0]]), np.array([[0, 1], [2, 0], [0, -1]])
+    ranking = {"scores": np.array([[0.2, 0.7], [0.4, 0.4], [1.0, 0.0]])} if scores else {}
+    answer = _answer(
+        _lists(rows, source=source, **ranking),
+        mass=np.array([[1.0, 2.0], [1.0, 0.0], [0.0, 0.0]]),
+        slot=np.array([0, 1, 0]),
+        distance=np.array([0.5, np.nan, np.nan]),
+    )
     if scores:
-        answer |= {"scores": np.array([[0.2, 0.7], [0.4, 0.4], [1.0, 0.0]]), "full": np.array([1, 3, 40])}
+        answer["full"] = np.array([1, 3, 40])
     tally.add(np.array([2, 5, 4]), np.array([3, 60, 20]), answer)
     return tally
 
@@ -50,20 +67,31 @@ def test_by_hand() -> None:
     entropy = -(2 / 3 * np.log(2 / 3) + 1 / 3 * np.log(1 / 3))
     assert found["interests"]["effective_number"] == pytest.approx(np.exp(entropy))
     assert found["interests"]["never_used"] == 0
+    assert found["interests"]["distance"] == 0.5  # of the only user with two
+
+
+def test_each_length_is_a_list_of_its_own() -> None:
+    """By budgets of their own a short list need not be the beginning of a long one."""
+    tally = CandidateTally([1, 2], TAIL, None, 2)
+    short, long = _lists(np.array([[5], [4]]), (1,)), _lists(np.array([[2, 3], [3, 4]]), (2,))
+    tally.add(np.array([5, 4]), np.array([3, 3]), _answer(short | long, event=np.array([0, 1])))
+    found = tally.result()["candidates"]
+    assert found["1"]["recall"]["all"] == 1
+    assert found["2"]["recall"]["all"] == 0.5
+    places, _ = tally.places()
+    assert places[1].tolist() == [1, 1]
+    assert places[2].tolist() == [0, 2]
 
 
 def test_the_lists_of_both_sides_are_compared() -> None:
     tally = _tally()
     assert "overlap" not in tally.result()["candidates"]["2"]
-    answer = {
-        "rows": np.array([[2, 3], [6, 5], [3, 4]]),
-        "source": np.zeros((3, 2)),
-        "mass": np.ones((3, 2)),
-        "slot": np.zeros(3, int),
-        "sides": [np.array([[2, 3], [6, 5], [3, 4]]), np.array([[3, 2], [4, 0], [0, 0]])],
-    }
+    rows, topics = np.array([[2, 3], [6, 5], [3, 4]]), np.array([[3, 2], [4, 0], [0, 0]])
+    lists = _lists(rows)
+    for count, one in lists.items():
+        one["sides"] = [rows[:, :count], topics[:, :count]]
     tally = CandidateTally([1, 2], TAIL, None, 2)
-    tally.add(np.array([2, 5, 4]), np.array([3, 60, 20]), answer)
+    tally.add(np.array([2, 5, 4]), np.array([3, 60, 20]), _answer(lists))
     found = tally.result()["candidates"]
     assert found["1"]["overlap"] == 0
     assert found["2"]["overlap"] == pytest.approx((1 + 0) / 2)  # the third has no topics
@@ -71,11 +99,11 @@ def test_the_lists_of_both_sides_are_compared() -> None:
 
 def test_places_are_in_the_order_of_the_log() -> None:
     tally = CandidateTally([1, 2], TAIL, None, 2)
-    answer = {"rows": np.array([[2, 3], [6, 5], [3, 0]]), "source": np.zeros((3, 2)), "mass": np.ones((3, 2))}
-    answer |= {"slot": np.zeros(3, int), "event": np.array([7, 3, 5])}
-    tally.add(np.array([2, 5, 4]), np.array([3, 60, 20]), answer)
+    lists = _lists(np.array([[2, 3], [6, 5], [3, 0]]))
+    tally.add(np.array([2, 5, 4]), np.array([3, 60, 20]), _answer(lists, event=np.array([7, 3, 5])))
     places, tail = tally.places()
-    assert places.tolist() == [2, 0, 1]
+    assert places[1].tolist() == [0, 0, 1]
+    assert places[2].tolist() == [2, 0, 1]
     assert tail.tolist() == [True, True, False]
 
 
@@ -88,10 +116,9 @@ def test_without_a_ranking_model() -> None:
 def test_rankers_beside_the_model() -> None:
     """The same lists by another one's scores: 2 first, 5 before 6."""
     tally = CandidateTally([2], TAIL, None, 2)
-    rows = np.array([[2, 3], [6, 5]])
-    answer = {"rows": rows, "source": np.zeros((2, 2), int), "mass": np.ones((2, 2)), "slot": np.zeros(2, int)}
-    rankers = {"good": np.array([[0.9, 0.1], [0.1, 0.9]]), "bad": np.array([[0.1, 0.9], [0.9, 0.1]])}
-    tally.add(np.array([2, 5]), np.array([3, 3]), {**answer, "rankers": rankers})
+    lists = _lists(np.array([[2, 3], [6, 5]]), (2,))
+    lists[2]["rankers"] = {"good": np.array([[0.9, 0.1], [0.1, 0.9]]), "bad": np.array([[0.1, 0.9], [0.9, 0.1]])}
+    tally.add(np.array([2, 5]), np.array([3, 3]), _answer(lists))
     found = tally.result()["candidates"]["2"]
     assert found["rankers"] == {"good": pytest.approx(1), "bad": pytest.approx(1 / np.log2(3))}
     assert "ndcg@10" not in found
@@ -104,6 +131,9 @@ def test_categories() -> None:
     third = -(2 / 3 * np.log(2 / 3) + 1 / 3 * np.log(1 / 3))
     assert found["2"]["category_entropy"] == pytest.approx((np.log(2) + third + 0) / 3)
     assert found["1"]["category_entropy"] == 0
+    # of the lists of two: 1 beside 2: at right angles; 2 beside 1 and 2: half a right angle; a single item: none
+    assert found["2"]["diversity"] == pytest.approx((1 + (1 - np.sqrt(0.5))) / 2)
+    assert found["1"]["diversity"] is None
 
 
 def test_nothing_at_all_is_no_nan() -> None:
@@ -119,6 +149,6 @@ def test_nothing_at_all_is_no_nan() -> None:
 
 def test_targets_that_are_no_items_are_never_found() -> None:
     tally = CandidateTally([2], TAIL, None, 1)
-    answer = {name: np.zeros((1, 2), int) for name in ("rows", "source")}
-    tally.add(np.array([0]), np.array([1]), {**answer, "mass": np.ones((1, 1)), "slot": np.array([0])})
+    lists = _lists(np.array([[0, 1]]), (2,), source=np.array([[-1, -1]]))
+    tally.add(np.array([0]), np.array([1]), _answer(lists, mass=np.ones((1, 1))))
     assert tally.result()["candidates"]["2"]["recall"]["all"] == 0

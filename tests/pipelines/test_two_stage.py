@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,7 +16,7 @@ from intentrec_tf.models import NextItemModel
 from pipelines.config import RunConfig
 from pipelines.declared import declared_topics
 from pipelines.evaluate import evaluate
-from pipelines.item_index import build_index
+from pipelines.item_index import build_index, recall_of_questions
 from pipelines.main import main
 from pipelines.prepare import PrepareConfig, prepare
 from pipelines.prepared import PreparedData
@@ -22,7 +24,8 @@ from pipelines.run_folder import RunFolder
 from pipelines.split import TEST
 from pipelines.train import train
 from pipelines.two_stage import make_retriever, tally_candidates
-from serving.candidates import ExactIndex, IndexConfig, open_index
+from pipelines.validate import DataError
+from serving.candidates import ExactIndex, FaissIndex, IndexConfig, open_index
 from serving.client import IntentRecClient, InvalidInputError, ServerError
 from serving.index_retriever import IndexRetriever
 from serving.local import LocalServer
@@ -111,6 +114,15 @@ def test_enough_candidates_lose_nothing(runs: dict[str, RunFolder], data: Prepar
     assert found["candidates"]["3"]["recall"]["all"] < known
     assert 0 < last["explicit_share"] < 0.5
     assert found["targets"] == full.targets
+
+
+def test_each_length_has_budgets_of_its_own(runs: dict[str, RunFolder], data: PreparedData) -> None:
+    """Beside a longer list a short one is what a retriever of that length finds, by interest and by topic."""
+    together = tally_candidates(make_retriever(runs["dcm"], runs["conditional"], 12), data, [3, 12], overlap=True)
+    alone = tally_candidates(make_retriever(runs["dcm"], runs["conditional"], 3), data, [3], overlap=True)
+    assert together.result()["candidates"]["3"] == alone.result()["candidates"]["3"]
+    assert together.result()["candidates"]["12"]["diversity"] is not None
+    assert 0 < together.result()["interests"]["distance"] < 2
 
 
 def test_topics_are_asked_for_at_their_time(runs: dict[str, RunFolder], data: PreparedData) -> None:
@@ -285,6 +297,46 @@ def test_an_index_outside_the_model_finds_the_same(
     assert {item.source for item in nobody.items} == {"0"}
     for index in made.values():
         index.close()
+
+
+@pytest.mark.parametrize("name", ["dcm", "conditional"])
+def test_an_index_says_how_much_of_the_truth_it_finds(
+    name: str, runs: dict[str, RunFolder], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = runs[name].folder, tmp_path / "faiss"
+    words = ["--kind", "faiss", "--algorithm", "hnsw", "--ef-search", "77"]
+    assert main(["index", "--run", str(folder), "--out", str(out), *words]) == 0
+    assert re.search(
+        r"finds 100\.00% of the 20 nearest items of an exact search, at worst 100% \(\d+ quest", capsys.readouterr().out
+    )
+    parameters = FaissIndex.open(out).parameters
+    assert (parameters.algorithm, parameters.ef_search) == ("hnsw", 77)
+
+
+def test_an_index_of_other_vectors_finds_less(runs: dict[str, RunFolder]) -> None:
+    other = ExactIndex(8)
+    names = runs["dcm"].load_retrieval_model()[0].spec.items.tokens
+    other.upsert([*names, "more"], np.random.default_rng(0).normal(size=(len(names) + 1, 8)))
+    with pytest.raises(DataError, match="The indexes hold 21 and 20 items"):
+        recall_of_questions(runs["dcm"], other)
+
+
+def test_options_of_the_list(runs: dict[str, RunFolder], data: PreparedData, tmp_path: Path) -> None:
+    """Shares, guardrail and turns from the command line, and their words in the record."""
+    file = tmp_path / "two.json"
+    words = ["two-stage", "--implicit", str(runs["dcm"].folder), "--explicit", str(runs["conditional"].folder)]
+    words += ["--counts", "2", "--json", str(file)]
+    shares = {}
+    for share in ("0", "1"):
+        assert main([*words, "--explicit-share", share, "--by-turns", "--no-guardrail"]) == 0
+        record = json.loads(file.read_text(encoding="utf-8"))
+        assert record["merging"] == {"explicit_share": float(share), "guardrail": False, "by_score": False}
+        shares[share] = record["candidates"]["2"]["explicit_share"]
+    asked = declared_topics(data)[(data.events["split"] == TEST).to_numpy()].any(1).mean()
+    assert shares["0"] < 0.05 < shares["1"]  # without a share of their own topics fill up what others leave
+    assert shares["1"] == pytest.approx(asked, abs=0.02)
+    assert main(words) == 0
+    assert json.loads(file.read_text(encoding="utf-8"))["merging"]["by_score"] is True
 
 
 def test_the_command_makes_an_index(

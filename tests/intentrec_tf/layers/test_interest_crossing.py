@@ -16,9 +16,17 @@ INTERESTS = tf.random.stateless_normal([2, 3, 4], [0, 2])
 WEIGHTS = tf.nn.softmax(tf.random.stateless_normal([2, 5, 3], [0, 3]))
 AGE = tf.abs(tf.random.stateless_normal([2, 5], [0, 4]))
 HISTORY = {"interests": INTERESTS, "weights": WEIGHTS, "age": AGE}
+MEMBERS = tf.math.l2_normalize(tf.random.stateless_normal([2, 5, 5], [0, 5]), axis=-1)
+CALLS = [
+    ({}, 1),
+    ({"interests": INTERESTS}, 3),
+    (HISTORY, 3),
+    ({**HISTORY, "members": MEMBERS}, 3),
+    ({"weights": tf.ones([2, 5, 1]), "members": MEMBERS}, 1),
+]
 
 
-@pytest.mark.parametrize(("call", "count"), [({}, 1), ({"interests": INTERESTS}, 3), (HISTORY, 3)])
+@pytest.mark.parametrize(("call", "count"), CALLS)
 def test_contract(call: dict[str, Any], count: int) -> None:
     init = {"dim": 5, "hidden_dim": 7, "crosses": 2, "dropout": 0.1}
     # two cross layers of low rank (2 kernels, a bias), two dense layers
@@ -48,3 +56,19 @@ def test_who_the_user_is_matters_and_how_old_an_interest_is() -> None:
 
 def test_an_interest_without_events_is_finite() -> None:
     assert np.isfinite(InterestCrossing(5)(USER, **{**HISTORY, "weights": tf.zeros_like(WEIGHTS)}).numpy()).all()
+
+
+def test_a_query_starts_among_its_members() -> None:
+    """With a network that says nothing it is their weighted mean; without any member it is what the network says."""
+    layer = InterestCrossing(5)
+    spoken = layer(USER, **HISTORY).numpy()
+    weights = tf.concat([WEIGHTS[..., :2], tf.zeros([2, 5, 1])], axis=-1)
+    found = layer(USER, **{**HISTORY, "weights": weights}, members=MEMBERS).numpy()
+    alone = layer(USER, **{**HISTORY, "weights": weights}).numpy()
+    np.testing.assert_allclose(found[:, 2], alone[:, 2], rtol=1e-5)
+    assert np.abs(found[:, :2] - spoken[:, :2]).max() > 1e-3
+    for weight in layer.last.weights:
+        weight.assign(tf.zeros_like(weight))
+    mean = np.einsum("bsk,bsd->bkd", WEIGHTS, MEMBERS)
+    expected = mean / np.linalg.norm(mean, axis=-1, keepdims=True)
+    np.testing.assert_allclose(layer(USER, **HISTORY, members=MEMBERS), expected, rtol=1e-5, atol=1e-6)

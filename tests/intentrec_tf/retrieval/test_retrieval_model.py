@@ -46,9 +46,10 @@ def ask(spec: DataSpec, users: list[User], kind: str, length: int = 8) -> dict[s
     return inputs | ({"topic": tf.constant([[2, 3, 0]] * len(users))} if kind == "conditional" else {})
 
 
+@pytest.mark.parametrize("members", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_outputs(spec: DataSpec, users: list[User], kind: str) -> None:
-    outputs = build(spec, interests=kind)(ask(spec, users, kind))
+def test_outputs(spec: DataSpec, users: list[User], kind: str, members: bool) -> None:
+    outputs = build(spec, interests=kind, members=members)(ask(spec, users, kind))
     count = 1 if kind == "single" else 3
     assert outputs["queries"].shape == (4, count, 8)
     np.testing.assert_allclose(tf.norm(outputs["queries"], axis=-1), np.ones((4, count)), rtol=1e-5)
@@ -59,7 +60,7 @@ def test_outputs(spec: DataSpec, users: list[User], kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_and_longer_histories_change_nothing(spec: DataSpec, users: list[User], kind: str) -> None:
-    model = build(spec, interests=kind, history=4)
+    model = build(spec, interests=kind, history=4, members=True)
     before = model(ask(spec, users[2:], kind, 4))
     after = model(ask(spec, users[2:], kind, 9))
     for name in ("queries", "mass"):
@@ -72,12 +73,31 @@ def test_padding_and_longer_histories_change_nothing(spec: DataSpec, users: list
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_user_without_events_is_asked_for_as_a_whole(spec: DataSpec, users: list[User], kind: str) -> None:
     nobody = {name: value[:0] for name, value in users[0].items()}
-    outputs = build(spec, interests=kind)(ask(spec, [users[0], nobody], kind))
+    outputs = build(spec, interests=kind, members=True)(ask(spec, [users[0], nobody], kind))
     assert np.isfinite(outputs["queries"]).all()
     slots = outputs["slots"].numpy()[1]
     np.testing.assert_array_equal(
         slots, [True, True, False] if kind == "conditional" else [True] + [False] * (len(slots) - 1)
     )
+
+
+@pytest.mark.parametrize("kind", ["single", "conditional"])
+def test_queries_start_from_the_items_they_were_found_in(spec: DataSpec, users: list[User], kind: str) -> None:
+    """A network that says nothing leaves the mean of the members' vectors: of all events, or of a topic's."""
+    model = build(spec, interests=kind, members=True)
+    for weight in model.get_layer("crossing").last.weights:
+        weight.assign(tf.zeros_like(weight))
+    inputs = ask(spec, users[:2], kind)
+    outputs = {name: value.numpy() for name, value in model(inputs).items()}
+    vectors, items = model.item_vectors().numpy(), inputs["item_id"].numpy()
+    for user in range(2):
+        own = items[user][items[user] >= FIRST]
+        genres = spec.catalogue["genre"][own]
+        parts = [own] if kind == "single" else [own[(genres == topic).any(-1)] for topic in (2, 3)]
+        for part, query in zip(parts, outputs["queries"][user], strict=False):
+            mean = vectors[part].sum(0)
+            expected = mean / np.linalg.norm(mean) if len(part) else np.zeros(8)
+            np.testing.assert_allclose(query, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_events_of_unknown_items_and_ignored_actions_start_no_interest(spec: DataSpec, users: list[User]) -> None:
@@ -198,9 +218,16 @@ def test_accidental_hits_are_no_negatives(spec: DataSpec, users: list[User]) -> 
     assert _loss(model, ask(spec, users[:2], "dcm"), [[4], [4]]) == pytest.approx(0, abs=1e-5)
     assert _loss(model, ask(spec, users[:1], "dcm"), [[4, 5, 6]]) == pytest.approx(0, abs=1e-5)
     assert _loss(model, ask(spec, users[:2], "dcm"), [[4], [5]]) > 0.01
-    again = _loss(model, ask(spec, users[:3], "dcm"), [[4], [5], [5]])
-    once = [_loss(model, ask(spec, users[:2], "dcm"), [[4], [5]], [[1.0], [0.0]])]
-    assert np.isfinite([again, *once]).all()
+    # of 4, 5 and 4 the first and third are no negatives of each other, and both are the second's
+    model = build(spec, contrast="chosen", temperature=0.5)
+    inputs = ask(spec, users[:3], "dcm")
+    outputs, vectors = model(inputs), model.item_vectors().numpy()
+    total = 0.0
+    for user, own, others in ((0, 4, [5]), (1, 5, [4, 4]), (2, 4, [5])):
+        real = outputs["queries"].numpy()[user][outputs["slots"].numpy()[user]] / 0.5
+        chosen = np.exp(vectors @ real[(real @ vectors[own]).argmax()])
+        total -= np.log(chosen[own] / (chosen[own] + chosen[others].sum()))
+    assert _loss(model, inputs, [[4], [5], [4]]) == pytest.approx(total / 3, rel=1e-4)
 
 
 def test_what_has_no_weight_and_no_item_counts_for_nothing(spec: DataSpec, users: list[User]) -> None:

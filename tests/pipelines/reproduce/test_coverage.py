@@ -52,8 +52,8 @@ def test_report(setting: Setting, places: Places, tmp_path: Path, monkeypatch: p
     expected = evaluate(model, prepared).metrics["intentrec"]["HR@10"]
     single = json.loads((folder / setting.name / "one-vector-seed0.json").read_text(encoding="utf-8"))
     assert single["candidates"]["10"]["recall"]["all"] == pytest.approx(expected, abs=1e-6)
-    ranks = unpack_numbers(single["ranks"])
-    assert np.mean((ranks > 0) & (ranks <= 3)) == pytest.approx(single["candidates"]["3"]["recall"]["all"])
+    ranks = unpack_numbers(single["ranks"]["3"])
+    assert np.mean(ranks > 0) == pytest.approx(single["candidates"]["3"]["recall"]["all"])
     assert len(ranks) == len(unpack_numbers(single["tail"])) == unpack_numbers(single["targets_per_user"]).sum()
 
     # what is there is not made again; a damaged record says so
@@ -69,8 +69,10 @@ def _records(seeds: int) -> dict[str, list[dict[str, Any]]]:
         hits = np.array([1, 0, 2, 0, 4, 0]) if system == "One vector" else np.array([1, 3, 2, 0, 1, 2])
         kinds = ("all", "tail", "new users", "casual users", "core users")
         one = {"recall": dict.fromkeys(kinds, 0.4 + seed / 100), "coverage": 0.5, "category_entropy": 2.0}
+        one["diversity"] = None if system == "DCM" else 0.75
         if "topics" in system:
             one["overlap"] = 0.25
+        apart = None if "One" in system else 0.625
         short = {**one, "explicit_share": 0.6 if "topics" in system else 0.0}
         long = {**one, "explicit_share": 0.4 if "topics" in system else 0.0}
         return {
@@ -78,8 +80,8 @@ def _records(seeds: int) -> dict[str, list[dict[str, Any]]]:
             "seed": seed,
             "candidates": {"100": short, "500": long},
             "targets_in": {**dict.fromkeys(kinds, 3), "new users": 0},
-            "interests": {"per_user": 4.25, "effective_number": 3.5, "never_used": 0.0},
-            "ranks": pack_numbers(hits * 60),
+            "interests": {"per_user": 4.25, "effective_number": 3.5, "never_used": 0.0, "distance": apart},
+            "ranks": {"100": pack_numbers(hits * (hits < 2) * 60), "500": pack_numbers(hits * 60)},
             "tail": pack_numbers(np.array([0, 1, 0, 1, 0, 1])),
             "targets_per_user": pack_numbers(np.array([2, 2, 2])),
         }
@@ -93,8 +95,9 @@ def test_tables() -> None:
     assert "| DCM | 2 | 100 | 0.4050 ± 0.0071 | 0.4050 ± 0.0071 |  |" in table  # no new user
     for line in table.splitlines():
         if "and topics | 2 | " in line:
+            apart = " / 0.62" if "DCM" in line else ""  # one vector is not apart from anything
             share = "0.6000" if " | 100 | " in line else "0.4000"
-            assert line.endswith(f"| {share} ± 0.0000 | 0.2500 ± 0.0000 | 4.2 / 3.5 / 0% |")
+            assert line.endswith(f"| {share} ± 0.0000 | 0.2500 ± 0.0000 | 4.2 / 3.5 / 0%{apart} |")
     tests = module._tests(_records(1))
     # of 100: places 60 (3 of 6 targets against 1), and no tail item of one vector to compare with
     row = next(line for line in tests.splitlines() if line.startswith("| DCM |"))
@@ -107,6 +110,7 @@ def test_lengths_are_those_of_the_records() -> None:
     records = _records(1)
     for group in records.values():
         group[0]["candidates"] = {"80": group[0]["candidates"]["100"]}
+        group[0]["ranks"] = {"80": group[0]["ranks"]["100"]}
     lines = module._tests(records).splitlines()
     assert lines[0] == "| against one vector | recall of 80 | tail recall of 80 |"
     assert {line.count("|") for line in lines} == {4}

@@ -57,6 +57,23 @@ def test_foursquare_comes_first(results: Path):
     assert re.findall(r"^## (.*)$", page, re.M) == [*names, "Other files"]
 
 
+def test_candidates_alone_have_no_claims_and_derived_interests_a_command(
+    results: Path, make_record: Make, write_record: Write
+):
+    name = "movielens-1m-P3-derived-genres"
+    for system in ("Topic of the item", "One vector", "DCM"):
+        record = make_record("V0", [1, 2], setting=name, **ML)
+        record["system"], record["protocol"]["id"] = system, "P3"
+        record["metrics"] |= {"HR@100": 0.5, "HR@500": 0.7, "HR@1000": 0.8}
+        record["config"]["retrieval"] = {"interests": "dcm"}
+        write_record(results, record)
+    found = part(write_page(results).read_text(encoding="utf-8"), name)
+    assert "The hierarchy helps" not in found
+    assert "| Topic of the item | 1 |" in found
+    command = "intentrec reproduce retrieval --dataset movielens-1m --protocol P3 --seeds 0 --derive-interests genres"
+    assert f"Again, from nothing: `{command}`" in found
+
+
 def test_what_a_setting_says(results: Path):
     page = write_page(results).read_text(encoding="utf-8")
     first = part(page, "foursquare-nyc-T")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.reproduce.protocols import PROTOCOLS, Setting
+from pipelines.datasets.registry import packaged_schema
+from pipelines.reproduce.protocols import PROTOCOLS, Setting, schema_of
 from pipelines.validate import DataError
 
 
@@ -53,6 +54,17 @@ def test_simulation_has_a_size_and_a_seed_and_others_have_none():
     config = Setting.of("simulated").preparation()
     assert (config.size, config.seed) == ("medium", 1)
     assert Setting.of("foursquare-nyc").preparation().size is None
+
+
+def test_interests_derived_from_ratings_are_another_setting():
+    setting = Setting.of("movielens-1m", interests="genres")
+    assert setting.name == "movielens-1m-P3-derived-genres"
+    rule = setting.preparation().derive_interests
+    assert rule is not None
+    assert rule.feature == "genres"
+    assert Setting.of("movielens-1m").preparation().derive_interests is None
+    assert schema_of(setting.name, "movielens-1m").explicit_interests == "genres"
+    assert schema_of("movielens-1m-P3", "movielens-1m") == packaged_schema("movielens-1m")
 
 
 def test_an_unknown_protocol_is_one_sentence():
