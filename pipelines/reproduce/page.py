@@ -84,7 +84,7 @@ def _setting_part(setting: str, results: Path) -> str:
         f"{protocol['history']}; data fingerprint `{first['fingerprint'][:12]}`. {' '.join(_caveats(first))}",
         "",
     ]
-    if any(record["config"]["retrieval"] is None for row in rows.values() for record in row.records):
+    if any(not record["config"].get("retrieval") for row in rows.values() for record in row.records):
         parts += [verdict_table(verdicts(rows, own_v3(schema).name, list(schema.intent_names))), ""]
     parts += _literature(first["dataset"], protocol["id"])
     for table in TABLES:

@@ -57,7 +57,7 @@ def runs(
 ) -> dict[str, RunFolder]:
     """A ranking run and a retrieval run of each kind."""
     base = tmp_path_factory.mktemp("runs")
-    small = {"dim": 8, "hidden_dim": 8, "feature_dim": 4, "count": 3, "history": 8, "horizon": 4, "dropout": 0.0}
+    small = {"members": True, "dim": 8, "hidden_dim": 8, "feature_dim": 4, "count": 3, "history": 8, "horizon": 4, "dropout": 0.0}
     found = {}
     for name in ("rank", "dcm", "conditional"):
         config = make_config(epochs=6)
