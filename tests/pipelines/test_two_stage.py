@@ -57,7 +57,8 @@ def runs(
 ) -> dict[str, RunFolder]:
     """A ranking run and a retrieval run of each kind."""
     base = tmp_path_factory.mktemp("runs")
-    small = {"members": True, "dim": 8, "hidden_dim": 8, "feature_dim": 4, "count": 3, "history": 8, "horizon": 4, "dropout": 0.0}
+    sizes = {"dim": 8, "hidden_dim": 8, "feature_dim": 4, "count": 3, "history": 8, "horizon": 4}
+    small = {**sizes, "members": True, "dropout": 0.0}
     found = {}
     for name in ("rank", "dcm", "conditional"):
         config = make_config(epochs=6)
