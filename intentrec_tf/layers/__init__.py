@@ -13,6 +13,7 @@ from intentrec_tf.layers.id_dropout import IdDropout
 from intentrec_tf.layers.intent_aggregation import IntentAggregation
 from intentrec_tf.layers.interest_attention import InterestAttention
 from intentrec_tf.layers.interest_crossing import InterestCrossing
+from intentrec_tf.layers.interest_start import InterestStart
 from intentrec_tf.layers.interest_tokens import InterestTokens
 from intentrec_tf.layers.item_embedding import ItemEmbedding
 from intentrec_tf.layers.item_head import ItemHead
@@ -51,6 +52,7 @@ __all__ = [
     "IntentAggregation",
     "InterestAttention",
     "InterestCrossing",
+    "InterestStart",
     "InterestTokens",
     "ItemEmbedding",
     "ItemHead",

@@ -15,8 +15,8 @@ class InterestCrossing(tf.keras.layers.Layer):
     """``o_j = normalise(MLP(Cross(concat(c_j, share_j, age_j, u))) + m_j)``: a query per interest, by one network.
 
     ``share_j`` is the interest's part of the routing mass, ``age_j`` the weighted mean age of its events.  ``m_j``,
-    where ``members`` are given, is the weighted mean of their vectors, at length 1: the query starts among the items
-    that the interest was found in, and the network says where to go from there.
+    where it is given, comes from :class:`InterestStart`: the query starts among the items that the interest was found
+    in, and the network says where to go from there.
 
     Args:
         dim: of the queries.
@@ -26,12 +26,11 @@ class InterestCrossing(tf.keras.layers.Layer):
 
     Call arguments: ``user`` float [batch, d]; ``interests`` float [batch, K, d2] and, where they come from the history,
         ``weights`` float32 [batch, seq, K] and ``age`` float32 [batch, seq].  Without interests there is one query.
-        ``members`` float32 [batch, seq, dim], item vectors of the history as :class:`ItemTower` has them; they need
-        weights, [batch, seq, 1] without interests.
+        ``start`` float32 [batch, K, dim], the ``m_j``.
     Returns: float32 [batch, K, dim] of length 1.
 
     Source: Fan et al. 2025 (arXiv 2506.23060), conditions enter before the crossing; cross layers: Wang et al. 2021.
-    Shares, ages and members are ours: without the latter clusters teach their queries nothing until item vectors have
+    Shares, ages and starts are ours: without the latter clusters teach their queries nothing until item vectors have
     taken shape, and the item vectors nothing until clusters have.
     """
 
@@ -46,7 +45,7 @@ class InterestCrossing(tf.keras.layers.Layer):
         self.drop = Dropout(dropout, name="drop")
         self.last = layers.Dense(dim, name="last")
 
-    def call(self, user, interests=None, weights=None, age=None, members=None, training=None):
+    def call(self, user, interests=None, weights=None, age=None, start=None, training=None):
         x = user[:, None]
         if interests is not None:
             parts = [tf.cast(interests, x.dtype)]
@@ -63,9 +62,8 @@ class InterestCrossing(tf.keras.layers.Layer):
             x = cross(first, x)
         x = self.last(self.drop(self.hidden(x), training=training))
         x = tf.cast(x, tf.float32)
-        if members is not None:
-            mean = tf.matmul(tf.cast(weights, tf.float32), tf.cast(members, tf.float32), transpose_a=True)
-            x += tf.math.l2_normalize(mean, axis=-1, epsilon=1e-9)
+        if start is not None:
+            x += start
         return tf.math.l2_normalize(x, axis=-1)
 
     def get_config(self):

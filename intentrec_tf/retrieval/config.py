@@ -32,7 +32,8 @@ class RetrievalConfig(BaseModel):
             the last one costs little, for it has one query.  0 leaves them out, as the papers have it.  heads: theirs.
         crosses: DCN v2 cross layers between an interest and what else is known of the user.
         members: every query starts from the mean of the item tower's vectors of the events that it stands for, of a
-            topic those that have it (:class:`InterestCrossing`); False has the network alone, as the papers.
+            topic those that have it (:class:`InterestStart`); False has the network alone, as the papers.
+        focus: in that mean an event counts by what it was, how long ago, and who the user is; False: all alike.
         dropout: in the user tower.
         iterations, farthest_start, single_assignment, sharpness: of the clustering; iterations of MIND's, too.
         choice: which vector learns from a positive item, see :class:`SlotChoice`; null takes ``gumbel`` for
@@ -63,6 +64,7 @@ class RetrievalConfig(BaseModel):
     heads: int = Field(2, ge=1)
     crosses: int = Field(1, ge=0, le=4)
     members: bool = False
+    focus: bool = False
     dropout: float = Field(0.1, ge=0, lt=1)
     iterations: int = Field(3, ge=1, le=20)
     farthest_start: bool = True
@@ -89,6 +91,12 @@ class RetrievalConfig(BaseModel):
     def _one_vector_needs_no_choice(self) -> RetrievalConfig:
         if self.choice == "gumbel" and self.interests in ("single", "conditional"):
             raise ValueError(f"choice 'gumbel' means nothing where interests are '{self.interests}'; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _focus_on_members(self) -> RetrievalConfig:
+        if self.focus and not self.members:
+            raise ValueError("focus weighs the members that queries start from; set members to true, or leave it out")
         return self
 
     @model_validator(mode="after")

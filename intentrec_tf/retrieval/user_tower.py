@@ -15,6 +15,7 @@ from intentrec_tf.layers import (
     EventDistance,
     InterestAttention,
     InterestCrossing,
+    InterestStart,
     InterestTokens,
     ItemEmbedding,
     ItemTower,
@@ -61,16 +62,16 @@ def user_tower(
         user = layers.Concatenate(name="user_and_state")([user, _newest_state(config, inputs, events, times)])
     crossing = InterestCrossing(config.dim, config.hidden_dim, config.crosses, config.dropout, name="crossing")
     valid = _valid(spec, config, inputs)
-    members = item_tower(embedding(inputs["item_id"])) if config.members else None
+    start = _Start(config, item_tower, embedding, inputs, [events, times, age], user)
     if config.interests == "single":
         one = tf.ones_like(segment[:, -1], tf.float32)[:, None]
-        queries = crossing(user, weights=tf.cast(valid, tf.float32)[..., None], members=members)
+        queries = crossing(user, start=start(tf.cast(valid, tf.float32)[..., None]))
         return {"queries": queries, "slots": one > 0, "mass": one}
     if config.interests == "conditional":
         slots, size = inputs["topic"] > 0, _topics(spec)
         topics = LabelEmbedding(size, config.dim, name="topic")(inputs["topic"])
         weights = _with_topic(spec, inputs, valid) if config.members else None
-        queries = crossing(user, interests=topics, weights=weights, members=members)
+        queries = crossing(user, interests=topics, start=start(weights))
         return {"queries": queries, "slots": slots, "mass": tf.cast(slots, tf.float32)}
     found = _interests(config)(events, valid=valid)
     interests, slots, weights = found["interests"], found["slots"], found["weights"]
@@ -79,10 +80,40 @@ def user_tower(
         interests = tf.pad(interests, [[0, 0], [1, 0], [0, 0]])
         slots = tf.pad(slots, [[0, 0], [1, 0]], constant_values=True)
         weights = tf.concat([everything, weights], axis=-1)
-    queries = crossing(user, interests=interests, weights=weights, age=age, members=members)
+    queries = crossing(user, interests=interests, weights=weights, age=age, start=start(weights))
     first = tf.range(config.count) == 0
     slots |= first & ~tf.reduce_any(slots, axis=1, keepdims=True)
     return {"queries": queries, "slots": slots, "mass": tf.reduce_sum(weights, axis=1)}
+
+
+class _Start:
+    """Where queries start, float32 [batch, K, dim], from weights [batch, seq, K]; None without ``config.members``.
+
+    ``traits``: of every event, [batch, seq, d] or [batch, seq], for ``config.focus``.
+    """
+
+    def __init__(
+        self,
+        config: RetrievalConfig,
+        item_tower: ItemTower,
+        embedding: ItemEmbedding,
+        inputs: dict,
+        traits: list[tf.Tensor],
+        user: tf.Tensor,
+    ) -> None:
+        self._members: tf.Tensor | None = None
+        self._call: dict[str, tf.Tensor] = {}
+        if config.members:
+            self._layer = InterestStart(config.hidden_dim // 4, name="start")
+            self._members = item_tower(embedding(inputs["item_id"]))
+        if config.focus:
+            back = tf.range(tf.shape(inputs["segment"])[1], 0, -1)  # 1 at the newest event
+            back = tf.where(inputs["segment"] > 0, tf.math.log1p(tf.cast(back, tf.float32))[None], 0.0)
+            wide = [x if x.shape.rank == 3 else x[..., None] for x in (*traits, back)]
+            self._call = {"traits": layers.Concatenate(name="traits")(wide), "user": user}
+
+    def __call__(self, weights: tf.Tensor | None) -> tf.Tensor | None:
+        return None if self._members is None else self._layer(self._members, weights=weights, **self._call)
 
 
 def _newest_state(config: RetrievalConfig, inputs: dict, events: tf.Tensor, times: tf.Tensor) -> tf.Tensor:

@@ -99,14 +99,17 @@ def systems_of(table: str, schema: Schema) -> list[System]:
 
 
 def _retrieval_systems(table: str, schema: Schema) -> list[System]:
-    ours = {"members": True}  # the papers' queries do not start from them
+    ours = {"members": True, "focus": True}  # the papers' queries do not start from members
     if table == "retrieval":
         plain = [System(name, {"interests": kind, **ours}) for name, kind in IMPLICIT.items()]
         whole = System("DCM and the whole user", {"interests": "dcm", "whole_user": True, **ours})
-        bare: dict[str, dict[str, Any]] = {n: {"interests": IMPLICIT[n], "members": False} for n in (ONE, DCM)}
+        bare: dict[str, dict[str, Any]] = {
+            name: {"interests": IMPLICIT[name], "members": False, "focus": False} for name in (ONE, DCM)
+        }
+        alike = [System(f"Without focus: {name}", {**changes, "members": True}) for name, changes in bare.items()]
         network = [System(f"Without members: {name}", changes) for name, changes in bare.items()]
         papers = [System(f"As the papers: {name}", {**changes, "blocks": 0}) for name, changes in bare.items()]
-        return [*plain, whole, *network, *papers]
+        return [*plain, whole, *alike, *network, *papers]
     if table == "interests":
         ablations: dict[str, dict[str, Any]] = {
             "DCM, 2 interests": {"count": 2},
@@ -123,7 +126,7 @@ def _retrieval_systems(table: str, schema: Schema) -> list[System]:
     if schema.explicit_interests is None:
         return []
     logged = SOURCE in {feature.name for feature in schema.event_features}
-    asked = {"interests": "conditional", "source_column": SOURCE if logged else None}
+    asked = {"interests": "conditional", **ours, "source_column": SOURCE if logged else None}
     item = System("Topic of the item", {**asked, "bootstrap": True})
     return [item, System("Logged source interest", {**asked, "bootstrap": False})] if logged else [item]
 

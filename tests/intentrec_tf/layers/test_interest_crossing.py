@@ -16,13 +16,13 @@ INTERESTS = tf.random.stateless_normal([2, 3, 4], [0, 2])
 WEIGHTS = tf.nn.softmax(tf.random.stateless_normal([2, 5, 3], [0, 3]))
 AGE = tf.abs(tf.random.stateless_normal([2, 5], [0, 4]))
 HISTORY = {"interests": INTERESTS, "weights": WEIGHTS, "age": AGE}
-MEMBERS = tf.math.l2_normalize(tf.random.stateless_normal([2, 5, 5], [0, 5]), axis=-1)
+STARTS = tf.math.l2_normalize(tf.random.stateless_normal([2, 3, 5], [0, 5]), axis=-1)
 CALLS = [
     ({}, 1),
     ({"interests": INTERESTS}, 3),
     (HISTORY, 3),
-    ({**HISTORY, "members": MEMBERS}, 3),
-    ({"weights": tf.ones([2, 5, 1]), "members": MEMBERS}, 1),
+    ({**HISTORY, "start": STARTS}, 3),
+    ({"start": STARTS[:, :1]}, 1),
 ]
 
 
@@ -58,17 +58,14 @@ def test_an_interest_without_events_is_finite() -> None:
     assert np.isfinite(InterestCrossing(5)(USER, **{**HISTORY, "weights": tf.zeros_like(WEIGHTS)}).numpy()).all()
 
 
-def test_a_query_starts_among_its_members() -> None:
-    """With a network that says nothing it is their weighted mean; without any member it is what the network says."""
+def test_a_query_starts_where_it_is_told() -> None:
+    """With a network that says nothing it stays there; without a start it is what the network says."""
     layer = InterestCrossing(5)
     spoken = layer(USER, **HISTORY).numpy()
-    weights = tf.concat([WEIGHTS[..., :2], tf.zeros([2, 5, 1])], axis=-1)
-    found = layer(USER, **{**HISTORY, "weights": weights}, members=MEMBERS).numpy()
-    alone = layer(USER, **{**HISTORY, "weights": weights}).numpy()
-    np.testing.assert_allclose(found[:, 2], alone[:, 2], rtol=1e-5)
+    starts = tf.concat([STARTS[:, :2], tf.zeros([2, 1, 5])], axis=1)
+    found = layer(USER, **HISTORY, start=starts).numpy()
+    np.testing.assert_allclose(found[:, 2], spoken[:, 2], rtol=1e-5)
     assert np.abs(found[:, :2] - spoken[:, :2]).max() > 1e-3
     for weight in layer.last.weights:
         weight.assign(tf.zeros_like(weight))
-    mean = np.einsum("bsk,bsd->bkd", WEIGHTS, MEMBERS)
-    expected = mean / np.linalg.norm(mean, axis=-1, keepdims=True)
-    np.testing.assert_allclose(layer(USER, **HISTORY, members=MEMBERS), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(layer(USER, **HISTORY, start=STARTS), STARTS, rtol=1e-5, atol=1e-6)

@@ -46,10 +46,10 @@ def ask(spec: DataSpec, users: list[User], kind: str, length: int = 8) -> dict[s
     return inputs | ({"topic": tf.constant([[2, 3, 0]] * len(users))} if kind == "conditional" else {})
 
 
-@pytest.mark.parametrize("members", [False, True])
+@pytest.mark.parametrize("start", [{}, {"members": True}, {"members": True, "focus": True}])
 @pytest.mark.parametrize("kind", KINDS)
-def test_outputs(spec: DataSpec, users: list[User], kind: str, members: bool) -> None:
-    outputs = build(spec, interests=kind, members=members)(ask(spec, users, kind))
+def test_outputs(spec: DataSpec, users: list[User], kind: str, start: dict[str, bool]) -> None:
+    outputs = build(spec, interests=kind, **start)(ask(spec, users, kind))
     count = 1 if kind == "single" else 3
     assert outputs["queries"].shape == (4, count, 8)
     np.testing.assert_allclose(tf.norm(outputs["queries"], axis=-1), np.ones((4, count)), rtol=1e-5)
@@ -60,7 +60,7 @@ def test_outputs(spec: DataSpec, users: list[User], kind: str, members: bool) ->
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_and_longer_histories_change_nothing(spec: DataSpec, users: list[User], kind: str) -> None:
-    model = build(spec, interests=kind, history=4, members=True)
+    model = build(spec, interests=kind, history=4, members=True, focus=True)
     before = model(ask(spec, users[2:], kind, 4))
     after = model(ask(spec, users[2:], kind, 9))
     for name in ("queries", "mass"):
@@ -73,7 +73,7 @@ def test_padding_and_longer_histories_change_nothing(spec: DataSpec, users: list
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_user_without_events_is_asked_for_as_a_whole(spec: DataSpec, users: list[User], kind: str) -> None:
     nobody = {name: value[:0] for name, value in users[0].items()}
-    outputs = build(spec, interests=kind, members=True)(ask(spec, [users[0], nobody], kind))
+    outputs = build(spec, interests=kind, members=True, focus=True)(ask(spec, [users[0], nobody], kind))
     assert np.isfinite(outputs["queries"]).all()
     slots = outputs["slots"].numpy()[1]
     np.testing.assert_array_equal(

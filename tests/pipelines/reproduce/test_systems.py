@@ -84,14 +84,17 @@ def test_candidates():
     schema = packaged_schema("simulated")
     systems = systems_of("retrieval", schema)
     assert [system.changes["interests"] for system in systems[:5]] == ["single", "mind", "comirec", "tokens", "dcm"]
-    assert systems[5].changes == {"interests": "dcm", "whole_user": True, "members": True}
+    assert systems[5].changes == {"interests": "dcm", "whole_user": True, "members": True, "focus": True}
+    without = {"members": False, "focus": False}
     assert [system.changes for system in systems[6:]] == [
-        {"interests": "single", "members": False},
-        {"interests": "dcm", "members": False},
-        {"interests": "single", "members": False, "blocks": 0},
-        {"interests": "dcm", "members": False, "blocks": 0},
+        {"interests": "single", **without, "members": True},
+        {"interests": "dcm", **without, "members": True},
+        {"interests": "single", **without},
+        {"interests": "dcm", **without},
+        {"interests": "single", **without, "blocks": 0},
+        {"interests": "dcm", **without, "blocks": 0},
     ]
-    assert [system.name for system in systems[6:8]] == ["Without members: One vector", "Without members: DCM"]
+    assert [system.name for system in systems[6:10:2]] == ["Without focus: One vector", "Without members: One vector"]
     assert "DCM, inner products instead of cosines" in names("interests", schema)
     assert {system.changes["interests"] for system in systems_of("interests", schema)} == {"dcm"}
 
