@@ -36,10 +36,12 @@ class RetrievalConfig(BaseModel):
         focus: in that mean an event counts by what it was, how long ago, and who the user is; False: all alike.
         dropout: in the user tower.
         iterations, farthest_start, single_assignment, sharpness: of the clustering; iterations of MIND's, too.
-        choice: which vector learns from a positive item, see :class:`SlotChoice`; null takes ``gumbel`` for
-            ``comirec`` and ``tokens``, which collapse otherwise, and ``hard`` else.
-        contrast: which of a user's vectors the other items are compared with: the ``chosen`` one alone, as the papers
-            have it, or ``all``, so that no vector may score an item highly that it should not bring up.
+        contrast: which of a user's vectors score an item in training.  ``mixture``: all, the positive item's like the
+            others', so that training asks for what serving ranks by, the vector that scores an item highest.
+            ``chosen``: the one that the positive item belongs to, as the papers have it.  ``all``: that one for the
+            positive item, all for the others, so that no vector may score an item highly that it should not bring up.
+        choice: which vector a positive item belongs to, see :class:`SlotChoice`; null takes ``gumbel`` for ``comirec``
+            and ``tokens``, which collapse otherwise, and ``hard`` else.  A mixture chooses none.
         temperature: of the inner product of two vectors of length 1.
         source_column: event feature that says for which declared interest an event was surfaced; a topic's vector
             learns from those events.  Null, and events without one, take any topic of the item.
@@ -70,8 +72,8 @@ class RetrievalConfig(BaseModel):
     farthest_start: bool = True
     single_assignment: bool = True
     sharpness: float | None = Field(10.0, gt=0)
+    contrast: Literal["chosen", "all", "mixture"] = "all"
     choice: Literal["hard", "gumbel"] | None = None
-    contrast: Literal["chosen", "all"] = "all"
     temperature: float = Field(0.05, gt=0)
     source_column: str | None = None
     bootstrap: bool = False
@@ -94,6 +96,12 @@ class RetrievalConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _a_mixture_chooses_none(self) -> RetrievalConfig:
+        if self.choice is not None and self.contrast == "mixture":
+            raise ValueError("choice means nothing where contrast is 'mixture'; leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _focus_on_members(self) -> RetrievalConfig:
         if self.focus and not self.members:
             raise ValueError("focus weighs the members that queries start from; set members to true, or leave it out")
@@ -111,6 +119,11 @@ class RetrievalConfig(BaseModel):
     def found_interests(self) -> int:
         """How many interests are looked for in a history."""
         return self.count - self.whole_user
+
+    @property
+    def by_score(self) -> bool:
+        """Whether training makes the scores of a user's vectors comparable, so that they may compete by them."""
+        return self.contrast != "chosen"
 
     @property
     def slot_choice(self) -> str:

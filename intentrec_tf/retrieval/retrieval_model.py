@@ -26,10 +26,11 @@ class RetrievalModel(tf.keras.Model):
     ``targets["item"]`` int32 [batch, P], the user's positives (0 = none), and ``targets["weight"]`` float [batch, P];
     ``conditional`` has one topic per positive, ``inputs["topic"]`` [batch, P].
 
-    The loss is the softmax over the items of all positives of the batch, for each positive with the one query that it
-    belongs to (:class:`SlotChoice`; ``conditional``: its topic's), with logQ correction and without accidental hits:
-    a user's other positives are no negatives.  Of several replicas each has the items of its own part of the batch,
-    so there are fewer negatives than on one device, and the loss is another one.
+    The loss is the softmax over the items of all positives of the batch, with logQ correction and without accidental
+    hits: a user's other positives are no negatives.  An item's score is ``log sum_j exp(o_j . v / temperature)`` over
+    all of the user's queries, or that of the one query it belongs to (``config.contrast``).  Of several replicas each
+    has the items of its own part of the batch, so there are fewer negatives than on one device, and the loss is
+    another one.
 
     Args:
         spec: what the data set is.
@@ -94,11 +95,8 @@ class RetrievalModel(tf.keras.Model):
         items = targets["item"]
         users, positives = tf.shape(items)[0], tf.shape(items)[1]
         vectors = self.item_tower(self.item_embedding(items, training=training))
-        if self.config.interests == "conditional":
-            queries, usable = outputs["queries"], outputs["slots"]
-        else:
-            queries, _ = self.choice(outputs["queries"], vectors, outputs["slots"], training=training)
-            usable = tf.ones_like(items, tf.bool)
+        conditional = self.config.interests == "conditional"
+        usable = outputs["slots"] if conditional else tf.ones_like(items, tf.bool)
         rows = tf.reshape(items, [-1])
         weights = tf.where((rows >= FIRST) & tf.reshape(usable, [-1]), tf.reshape(targets["weight"], [-1]), 0.0)
         candidates, owner = tf.reshape(vectors, [-1, vectors.shape[-1]]), tf.repeat(tf.range(users), positives)
@@ -106,14 +104,19 @@ class RetrievalModel(tf.keras.Model):
         expected = self.frequency(rows, training=training)
 
         # --- temperature -> logQ -> accidental hits -> mask -> loss
-        chosen = tf.reshape(queries, [-1, queries.shape[-1]]) / self.config.temperature
-        if self.config.contrast == "all" and self.config.interests not in ("single", "conditional"):
+        contrast = "chosen" if self.config.interests in ("single", "conditional") else self.config.contrast
+        scores = tf.zeros_like(labels)
+        if contrast != "mixture":
+            queries = outputs["queries"]
+            if not conditional:
+                queries, _ = self.choice(queries, vectors, outputs["slots"], training=training)
+            chosen = tf.reshape(queries, [-1, queries.shape[-1]]) / self.config.temperature
+            scores = tf.matmul(chosen, candidates, transpose_b=True)
+        if contrast != "chosen":
             every = tf.einsum("bkd,nd->bkn", outputs["queries"] / self.config.temperature, candidates)
             every = tf.reduce_logsumexp(tf.where(outputs["slots"][..., None], every, NEVER), axis=1)
-            own = tf.reduce_sum(chosen * candidates, axis=-1)
-            scores = tf.where(labels > 0, own[:, None], tf.repeat(every, positives, axis=0))
-        else:
-            scores = tf.matmul(chosen, candidates, transpose_b=True)
+            every = tf.repeat(every, positives, axis=0)
+            scores = every if contrast == "mixture" else tf.where(labels > 0, scores, every)
         scores -= tf.math.log(expected)  # TFRS's layer clips at a millionth, which rare items of large catalogues reach
         scores = tfrs.layers.loss.RemoveAccidentalHits()(labels, scores, rows)
         allowed = (labels > 0) | ((owner[:, None] != owner[None, :]) & (rows >= FIRST)[None, :])

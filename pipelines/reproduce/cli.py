@@ -45,7 +45,7 @@ HELP = {
     "weights": "V3 with other weights of the intents' losses.",
     "times": "V3 with positions by timestamps or order, with and without attention by distance.",
     "retrieval": "Candidates: one vector a user, MIND, ComiRec-SA, interest tokens, DCM.",
-    "interests": "Candidates: DCM with 2, 4, 7 and 12 interests, without its start, assignment, cosines, contrast.",
+    "interests": "Candidates: DCM with 2, 4, 7 and 12 interests, without its start, assignment, cosines, mixture.",
     "topics": "Candidates of a declared topic: learnt from logged source interests or from topics of the item.",
 }
 

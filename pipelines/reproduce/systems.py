@@ -23,8 +23,9 @@ TABLES = {
     "windows": "the short-term window H: none, an hour, a day, a week, a month",
     "weights": "lambda, the weight of the intents' losses",
     "times": "positions by timestamps, by order, and attention by distance",
-    "retrieval": "candidates: one vector a user, or several, the best of which scores an item",
-    "interests": "what makes DCM: the number of interests, their start, assignment, contrast",
+    "retrieval": "candidates: one vector a user, or several, the best of which scores an item; "
+    "what is 'without' also lacks what the rows above it lack",
+    "interests": "what makes DCM: the number of interests, their start, assignment, the mixture",
     "topics": "candidates of a declared topic, which the target has or was surfaced for",
 }
 MEASURES = dict.fromkeys(("retrieval", "interests", "topics"), "HR@100")
@@ -99,17 +100,23 @@ def systems_of(table: str, schema: Schema) -> list[System]:
 
 
 def _retrieval_systems(table: str, schema: Schema) -> list[System]:
-    ours = {"members": True, "focus": True}  # the papers' queries do not start from members
+    # of ours the papers have neither where queries start nor the mixture; each "without" lacks what is above it, too
+    ours: dict[str, Any] = {"members": True, "focus": True, "contrast": "mixture"}
     if table == "retrieval":
         plain = [System(name, {"interests": kind, **ours}) for name, kind in IMPLICIT.items()]
         whole = System("DCM and the whole user", {"interests": "dcm", "whole_user": True, **ours})
-        bare: dict[str, dict[str, Any]] = {
-            name: {"interests": IMPLICIT[name], "members": False, "focus": False} for name in (ONE, DCM)
+        steps: dict[str, dict[str, Any]] = {
+            "Without mixture": {**ours, "contrast": "all"},
+            "Without focus": {"members": True, "focus": False, "contrast": "all"},
+            "Without members": {"members": False, "focus": False, "contrast": "all"},
+            "As the papers": {"members": False, "focus": False, "contrast": "all", "blocks": 0},
         }
-        alike = [System(f"Without focus: {name}", {**changes, "members": True}) for name, changes in bare.items()]
-        network = [System(f"Without members: {name}", changes) for name, changes in bare.items()]
-        papers = [System(f"As the papers: {name}", {**changes, "blocks": 0}) for name, changes in bare.items()]
-        return [*plain, whole, *alike, *network, *papers]
+        less = [
+            System(f"{step}: {name}", {"interests": IMPLICIT[name], **changes})
+            for step, changes in steps.items()
+            for name in ((DCM,) if step == "Without mixture" else (ONE, DCM))  # one vector has no mixture to lack
+        ]
+        return [*plain, whole, *less]
     if table == "interests":
         ablations: dict[str, dict[str, Any]] = {
             "DCM, 2 interests": {"count": 2},
@@ -120,7 +127,7 @@ def _retrieval_systems(table: str, schema: Schema) -> list[System]:
             "DCM, every event in every cluster": {"single_assignment": False},
             "DCM, random start, every event in every cluster": {"farthest_start": False, "single_assignment": False},
             "DCM, inner products instead of cosines": {"sharpness": None},
-            "DCM, contrast with the chosen vector alone": {"contrast": "chosen"},
+            "DCM, the chosen vector alone": {"contrast": "chosen"},
         }
         return [System(name, {"interests": "dcm", **ours, **changes}) for name, changes in ablations.items()]
     if schema.explicit_interests is None:

@@ -158,6 +158,10 @@ def test_topics_need_a_schema_that_has_them() -> None:
         build(build_spec(), interests="conditional")
     with pytest.raises(ValueError, match="leave it out"):
         RetrievalConfig(interests="single", choice="gumbel")
+    with pytest.raises(ValueError, match="choice means nothing where contrast is 'mixture'"):
+        RetrievalConfig(interests="dcm", choice="hard", contrast="mixture")
+    with pytest.raises(ValueError, match="focus weighs the members"):
+        RetrievalConfig(interests="dcm", focus=True)
 
 
 def test_a_topic_moves_its_own_query_only(spec: DataSpec, users: list[User]) -> None:
@@ -180,7 +184,7 @@ def test_scores_are_the_best_of_the_slots_there_are(spec: DataSpec, users: list[
     assert not slots.all()
 
 
-@pytest.mark.parametrize("contrast", ["all", "chosen"])
+@pytest.mark.parametrize("contrast", ["all", "chosen", "mixture"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_four_users_are_learnt_by_heart(spec: DataSpec, users: list[User], kind: str, contrast: str) -> None:
     model = build(spec, interests=kind, contrast=contrast)
@@ -196,7 +200,7 @@ def _loss(model: RetrievalModel, inputs: dict, items: Any, weights: Any = None) 
     return float(model.retrieval_loss(inputs, {"item": items, "weight": weights}, training=False))
 
 
-@pytest.mark.parametrize("contrast", ["all", "chosen"])
+@pytest.mark.parametrize("contrast", ["all", "chosen", "mixture"])
 def test_the_loss_by_hand(spec: DataSpec, users: list[User], contrast: str) -> None:
     """Two users with one positive each, all items as frequent: two softmaxes over two items."""
     model = build(spec, contrast=contrast, temperature=0.5)
@@ -207,8 +211,9 @@ def test_the_loss_by_hand(spec: DataSpec, users: list[User], contrast: str) -> N
     for user, own, other in ((0, 4, 7), (1, 7, 4)):
         real = queries[user][outputs["slots"].numpy()[user]]
         chosen = real[(real @ vectors[own]).argmax()]
-        against = np.exp(real @ vectors[other]).sum() if contrast == "all" else np.exp(chosen @ vectors[other])
-        total += -np.log(np.exp(chosen @ vectors[own]) / (np.exp(chosen @ vectors[own]) + against))
+        mine = np.exp((real if contrast == "mixture" else chosen[None]) @ vectors[own]).sum()
+        against = np.exp((chosen[None] if contrast == "chosen" else real) @ vectors[other]).sum()
+        total += -np.log(mine / (mine + against))
     assert _loss(model, inputs, [[4], [7]]) == pytest.approx(total / 2, rel=1e-4)
 
 

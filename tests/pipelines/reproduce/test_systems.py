@@ -84,9 +84,11 @@ def test_candidates():
     schema = packaged_schema("simulated")
     systems = systems_of("retrieval", schema)
     assert [system.changes["interests"] for system in systems[:5]] == ["single", "mind", "comirec", "tokens", "dcm"]
-    assert systems[5].changes == {"interests": "dcm", "whole_user": True, "members": True, "focus": True}
-    without = {"members": False, "focus": False}
+    ours = {"members": True, "focus": True, "contrast": "mixture"}
+    assert systems[5].changes == {"interests": "dcm", "whole_user": True, **ours}
+    without = {"members": False, "focus": False, "contrast": "all"}
     assert [system.changes for system in systems[6:]] == [
+        {"interests": "dcm", **ours, "contrast": "all"},
         {"interests": "single", **without, "members": True},
         {"interests": "dcm", **without, "members": True},
         {"interests": "single", **without},
@@ -94,7 +96,7 @@ def test_candidates():
         {"interests": "single", **without, "blocks": 0},
         {"interests": "dcm", **without, "blocks": 0},
     ]
-    assert [system.name for system in systems[6:10:2]] == ["Without focus: One vector", "Without members: One vector"]
+    assert [system.name for system in systems[6:8]] == ["Without mixture: DCM", "Without focus: One vector"]
     assert "DCM, inner products instead of cosines" in names("interests", schema)
     assert {system.changes["interests"] for system in systems_of("interests", schema)} == {"dcm"}
 
