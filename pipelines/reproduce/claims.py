@@ -6,12 +6,26 @@ from dataclasses import dataclass
 
 from pipelines.markdown import markdown
 from pipelines.reproduce.comparison import ITEM, Column, Difference, Row, compare, of_same_seeds
-from pipelines.reproduce.systems import AUXILIARY, OPEN_TRANSACT, V2_AUXILIARY
+from pipelines.reproduce.systems import AUXILIARY, DCM, MEASURES, ONE, OPEN_TRANSACT, V2_AUXILIARY
 from pipelines.reproduce.tables import p_text
 
 LEVEL = 0.05
 SEEDS = 2  # at least, of both systems, for a verdict
 _ITEM = Column(ITEM)
+_CANDIDATES = Column(MEASURES["retrieval"])
+CANDIDATE_CLAIMS = (  # what is claimed, the better row, the worse one
+    ("DCM finds more than one vector", DCM, ONE),
+    ("DCM finds more than MIND", DCM, "MIND"),
+    ("DCM finds more than ComiRec-SA", DCM, "ComiRec-SA"),
+    ("DCM finds more than interest tokens", DCM, "Interest tokens"),
+    ("As the papers have them, DCM finds more than one vector", "As the papers: DCM", f"As the papers: {ONE}"),
+    ("Seven interests find more than four", DCM, "DCM, 4 interests"),
+    ("Four interests find more than two", "DCM, 4 interests", "DCM, 2 interests"),
+    ("Farthest start and single assignment help", DCM, "DCM, random start, every event in every cluster"),
+    ("Topics find more when learnt from logged source interests", "Logged source interest", "Topic of the item"),
+    ("Ours, not the paper's: the mixture helps DCM", DCM, "Without mixture: DCM"),
+    ("Ours, not the paper's: focus helps one vector", ONE, f"Without focus: {ONE}"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,19 +68,28 @@ def verdicts(rows: dict[str, Row], window: str, intents: list[str]) -> list[Verd
     return found
 
 
+def candidate_verdicts(rows: dict[str, Row]) -> list[Verdict]:
+    """Pinterest's claims on candidates (arXiv 2506.23060 and 2508.16793) on one setting, by :data:`MEASURES`.
+
+    Args:
+        rows: by system name.
+    """
+    return [_pair(claim, rows, better, worse, _CANDIDATES) for claim, better, worse in CANDIDATE_CLAIMS]
+
+
 def verdict_table(found: list[Verdict]) -> str:
     """As Markdown."""
     rows = [[v.claim, f"**{v.outcome}**", v.evidence] for v in found]
     return markdown(["claim", "verdict", "evidence"], rows, align="---")
 
 
-def _pair(claim: str, rows: dict[str, Row], better: str, worse: str) -> Verdict:
+def _pair(claim: str, rows: dict[str, Row], better: str, worse: str, column: Column = _ITEM) -> Verdict:
     if better not in rows or worse not in rows:
         return Verdict(claim, "not run", "")
     ours, theirs = of_same_seeds(rows[better], rows[worse])
-    difference = compare(ours, theirs, _ITEM)
+    difference = compare(ours, theirs, column)
     assert difference is not None
-    means = f"{ITEM} {ours.mean(_ITEM):.4f} against {theirs.mean(_ITEM):.4f}"
+    means = f"{column.name} {ours.mean(column):.4f} against {theirs.mean(column):.4f}"
     evidence = f"{means} ({difference.relative:+.2f}%, p {p_text(difference.p_value)})"
     seeds = min(len(ours.records), len(theirs.records))
     return Verdict(claim, _outcome(difference, seeds), f"{evidence}, {_count(seeds)}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.datasets.registry import packaged_schema
 from pipelines.markdown import markdown
-from pipelines.reproduce.claims import verdict_table, verdicts
+from pipelines.reproduce.claims import candidate_verdicts, verdict_table, verdicts
 from pipelines.reproduce.comparison import Row
 from pipelines.reproduce.evaluations import evaluation_parts, is_evaluation
 from pipelines.reproduce.literature import published_under
@@ -84,8 +84,11 @@ def _setting_part(setting: str, results: Path) -> str:
         f"{protocol['history']}; data fingerprint `{first['fingerprint'][:12]}`. {' '.join(_caveats(first))}",
         "",
     ]
-    if any(not record["config"].get("retrieval") for row in rows.values() for record in row.records):
+    kinds = {bool(record["config"].get("retrieval")) for row in rows.values() for record in row.records}
+    if False in kinds:
         parts += [verdict_table(verdicts(rows, own_v3(schema).name, list(schema.intent_names))), ""]
+    if True in kinds:
+        parts += [verdict_table(candidate_verdicts(rows)), ""]
     parts += _literature(first["dataset"], protocol["id"])
     for table in TABLES:
         chosen = [rows[system.name] for system in systems_of(table, schema) if system.name in rows]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pipelines.reproduce.claims import Verdict, verdict_table, verdicts
+from pipelines.datasets.registry import packaged_schema
+from pipelines.reproduce.claims import CANDIDATE_CLAIMS, Verdict, candidate_verdicts, verdict_table, verdicts
+from pipelines.reproduce.compact import pack_numbers, top_ranks
 from pipelines.reproduce.comparison import Row
-from pipelines.reproduce.systems import AUXILIARY, OPEN_TRANSACT
+from pipelines.reproduce.systems import AUXILIARY, MEASURES, OPEN_TRANSACT, systems_of
 
 OWN = "V3, 1 week"
 INTENTS = ["action_type", "genre", "type"]
@@ -95,3 +98,30 @@ def test_as_markdown():
     lines = verdict_table([Verdict("Water is wet", "confirmed", "wet 1, dry 0")]).splitlines()
     assert lines[0] == "| claim | verdict | evidence |"
     assert lines[2] == "| Water is wet | **confirmed** | wet 1, dry 0 |"
+
+
+def test_candidates_are_judged_by_what_a_hundred_hold(make_record: Callable[..., dict[str, Any]]):
+    """Rank 90 is as good as rank 1 there, and rank 101 is none."""
+
+    def row(name: str, rank: int) -> Row:
+        records = [make_record("V0", [rank] * 30, seed=seed) for seed in (0, 1)]
+        for record in records:
+            record["metrics"]["HR@100"] = float(rank <= 100)
+            record |= {"system": name, "ranks": pack_numbers(top_ranks(np.full(30, rank), 1_000))}
+        return Row(records)
+
+    ranks = {"DCM": 90, "One vector": 101, "MIND": 1, "DCM, 4 interests": 200, "DCM, 2 interests": 99}
+    found = {v.claim: v for v in candidate_verdicts({name: row(name, rank) for name, rank in ranks.items()})}
+    assert found["DCM finds more than one vector"].outcome == "confirmed"
+    assert found["DCM finds more than one vector"].evidence.startswith("HR@100 1.0000 against 0.0000")
+    assert found["DCM finds more than MIND"].outcome == "undecided"
+    assert found["Seven interests find more than four"].outcome == "confirmed"
+    assert found["Four interests find more than two"].outcome == "refuted"
+    assert found["DCM finds more than interest tokens"].outcome == "not run"
+
+
+def test_every_claim_on_candidates_is_of_rows_that_there_are():
+    schema = packaged_schema("simulated")
+    names = {system.name for table in MEASURES for system in systems_of(table, schema)}
+    for claim, *rows in CANDIDATE_CLAIMS:
+        assert names.issuperset(rows), claim

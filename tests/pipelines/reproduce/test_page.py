@@ -57,7 +57,7 @@ def test_foursquare_comes_first(results: Path):
     assert re.findall(r"^## (.*)$", page, re.M) == [*names, "Other files"]
 
 
-def test_candidates_alone_have_no_claims_and_derived_interests_a_command(
+def test_candidates_alone_have_claims_of_their_own_and_derived_interests_a_command(
     results: Path, make_record: Make, write_record: Write
 ):
     name = "movielens-1m-P3-derived-genres"
@@ -69,6 +69,8 @@ def test_candidates_alone_have_no_claims_and_derived_interests_a_command(
         write_record(results, record)
     found = part(write_page(results).read_text(encoding="utf-8"), name)
     assert "The hierarchy helps" not in found
+    assert "| DCM finds more than one vector | **undecided** | HR@100 0.5000 against 0.5000 (+0.00%, p 1.000)" in found
+    assert "| DCM finds more than MIND | **not run** |" in found
     assert "| DCM | 1 |" in found
     assert "| Topic of the item | 0 |" in found  # a table takes two rows; the list of runs has it
     command = "intentrec reproduce retrieval --dataset movielens-1m --protocol P3 --seeds 0 --derive-interests genres"
@@ -82,6 +84,7 @@ def test_what_a_setting_says(results: Path):
     assert "seen items may be recommended; 30 targets; histories of 200; data fingerprint `ffffffffffff`." in first
     assert "Check-ins of nobody." in first
     assert "| The hierarchy helps the item (V2 over V1) | **confirmed** |" in first
+    assert "DCM" not in first
     assert "| Of single intents, the action type helps the item most | **not run** |" in first
     assert "+33.33% (p < .001) [+4.53%]" in first
     assert "**table2**" in first
