@@ -13,7 +13,6 @@ from intentrec_tf.layers.id_dropout import IdDropout
 from intentrec_tf.layers.intent_aggregation import IntentAggregation
 from intentrec_tf.layers.interest_attention import InterestAttention
 from intentrec_tf.layers.interest_crossing import InterestCrossing
-from intentrec_tf.layers.interest_start import InterestStart
 from intentrec_tf.layers.interest_tokens import InterestTokens
 from intentrec_tf.layers.item_embedding import ItemEmbedding
 from intentrec_tf.layers.item_head import ItemHead
@@ -21,6 +20,7 @@ from intentrec_tf.layers.item_recency import ItemRecency
 from intentrec_tf.layers.item_tower import ItemTower
 from intentrec_tf.layers.label_embedding import LabelEmbedding
 from intentrec_tf.layers.masked_items import MaskedItems
+from intentrec_tf.layers.member_pooling import MemberPooling
 from intentrec_tf.layers.nearest_events import NearestEvents
 from intentrec_tf.layers.negative_sampler import NegativeSampler
 from intentrec_tf.layers.numeric_scaling import NumericScaling
@@ -52,7 +52,6 @@ __all__ = [
     "IntentAggregation",
     "InterestAttention",
     "InterestCrossing",
-    "InterestStart",
     "InterestTokens",
     "ItemEmbedding",
     "ItemHead",
@@ -60,6 +59,7 @@ __all__ = [
     "ItemTower",
     "LabelEmbedding",
     "MaskedItems",
+    "MemberPooling",
     "NearestEvents",
     "NegativeSampler",
     "NumericScaling",

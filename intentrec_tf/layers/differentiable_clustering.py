@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from intentrec_tf.layers.random_layer import RandomLayer
 from intentrec_tf.layers.squash import squash
-from intentrec_tf.masking import NEVER
+from intentrec_tf.masking import NEVER, masked_softmax
 
 SAME = 1e-4
 
@@ -66,7 +66,7 @@ class DifferentiableClustering(RandomLayer):
         weights = tf.zeros_like(allowed, tf.float32)
         for _ in range(self.iterations):
             logits = tf.where(allowed, self._likeness(events, centroids), NEVER)
-            weights = tf.where(allowed, tf.nn.softmax(logits), 0.0)
+            weights = masked_softmax(logits, allowed)
             if self.single_assignment:
                 weights *= tf.one_hot(tf.argmax(logits, axis=-1), self.count)
             centroids = squash(tf.matmul(weights, events, transpose_a=True))

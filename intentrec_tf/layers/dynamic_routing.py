@@ -9,7 +9,7 @@ import tensorflow as tf
 from intentrec_tf.layers.random_bits import open_uniform, random_bits
 from intentrec_tf.layers.random_layer import RandomLayer
 from intentrec_tf.layers.squash import squash
-from intentrec_tf.masking import NEVER
+from intentrec_tf.masking import masked_softmax
 
 
 @tf.keras.utils.register_keras_serializable("intentrec_tf")
@@ -55,7 +55,7 @@ class DynamicRouting(RandomLayer):
         logits, weights, capsules = self._begin(tf.shape(valid), training), tf.zeros_like(allowed, tf.float32), None
         for iteration in range(self.iterations):
             last = iteration == self.iterations - 1
-            weights = tf.where(allowed, tf.nn.softmax(tf.where(allowed, logits, NEVER)), 0.0)
+            weights = masked_softmax(logits, allowed)
             capsules = squash(tf.matmul(weights, moved if last else fixed, transpose_a=True))
             if not last:
                 logits += tf.matmul(fixed, capsules, transpose_b=True)

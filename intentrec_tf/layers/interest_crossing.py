@@ -15,7 +15,7 @@ class InterestCrossing(tf.keras.layers.Layer):
     """``o_j = normalise(MLP(Cross(concat(c_j, share_j, age_j, u))) + m_j)``: a query per interest, by one network.
 
     ``share_j`` is the interest's part of the routing mass, ``age_j`` the weighted mean age of its events.  ``m_j``,
-    where it is given, comes from :class:`InterestStart`: the query starts among the items that the interest was found
+    where it is given, comes from :class:`MemberPooling`: the query starts among the items that the interest was found
     in, and the network says where to go from there.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from intentrec_tf.masking import NEVER
+from intentrec_tf.masking import masked_softmax
 
 
 class InterestReader(tf.keras.layers.Layer):
@@ -37,8 +37,7 @@ class InterestReader(tf.keras.layers.Layer):
     def weigh(self, logits: tf.Tensor, valid: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Softmax over the valid events, float32 [batch, seq, K] (zeros without any), and the slots, bool [batch, K]:
         all K as soon as there is a valid event."""
-        logits, allowed = tf.cast(logits, tf.float32), valid[:, :, None]
-        weights = tf.where(allowed, tf.nn.softmax(tf.where(allowed, logits, NEVER), axis=1), 0.0)
+        weights = masked_softmax(tf.cast(logits, tf.float32), valid[:, :, None], axis=1)
         return weights, tf.repeat(tf.reduce_any(valid, axis=1)[:, None], self.count, axis=1)
 
     def get_config(self):

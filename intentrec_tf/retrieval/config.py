@@ -32,14 +32,16 @@ class RetrievalConfig(BaseModel):
             the last one costs little, for it has one query.  0 leaves them out, as the papers have it.  heads: theirs.
         crosses: DCN v2 cross layers between an interest and what else is known of the user.
         members: every query starts from the mean of the item tower's vectors of the events that it stands for, of a
-            topic those that have it (:class:`InterestStart`); False has the network alone, as the papers.
-        focus: in that mean an event counts by what it was, how long ago, and who the user is; False: all alike.
+            topic those that have it (:class:`MemberPooling`); False has the network alone, as the papers.
+        member_attention: in that mean an event counts by what it was, how long ago, and who the user is (additive
+            attention of width ``hidden_dim / 4``); False: all alike.
         dropout: in the user tower.
         iterations, farthest_start, single_assignment, sharpness: of the clustering; iterations of MIND's, too.
         contrast: which of a user's vectors score an item in training.  ``mixture``: all, the positive item's like the
             others', so that training asks for what serving ranks by, the vector that scores an item highest.
             ``chosen``: the one that the positive item belongs to, as the papers have it.  ``all``: that one for the
             positive item, all for the others, so that no vector may score an item highly that it should not bring up.
+            Of one vector, and of a topic's, all three are the same.
         choice: which vector a positive item belongs to, see :class:`SlotChoice`; null takes ``gumbel`` for ``comirec``
             and ``tokens``, which collapse otherwise, and ``hard`` else.  A mixture chooses none.
         temperature: of the inner product of two vectors of length 1.
@@ -66,7 +68,7 @@ class RetrievalConfig(BaseModel):
     heads: int = Field(2, ge=1)
     crosses: int = Field(1, ge=0, le=4)
     members: bool = False
-    focus: bool = False
+    member_attention: bool = False
     dropout: float = Field(0.1, ge=0, lt=1)
     iterations: int = Field(3, ge=1, le=20)
     farthest_start: bool = True
@@ -98,13 +100,13 @@ class RetrievalConfig(BaseModel):
     @model_validator(mode="after")
     def _a_mixture_chooses_none(self) -> RetrievalConfig:
         if self.choice is not None and self.contrast == "mixture":
-            raise ValueError("choice means nothing where contrast is 'mixture'; leave it out")
+            raise ValueError("a mixture chooses no vector; leave choice out, or set contrast to all or chosen")
         return self
 
     @model_validator(mode="after")
-    def _focus_on_members(self) -> RetrievalConfig:
-        if self.focus and not self.members:
-            raise ValueError("focus weighs the members that queries start from; set members to true, or leave it out")
+    def _attention_to_members(self) -> RetrievalConfig:
+        if self.member_attention and not self.members:
+            raise ValueError("member_attention needs members; set it to false, or members to true")
         return self
 
     @model_validator(mode="after")

@@ -36,7 +36,8 @@ class RetrievalModel(tf.keras.Model):
         spec: what the data set is.
         config: what the model is.
 
-    Source: Fan et al. 2025 (arXiv 2506.23060); sampled softmax with streaming frequencies: Yi et al. 2019.
+    Source: Fan et al. 2025 (arXiv 2506.23060); sampled softmax with streaming frequencies: Yi et al. 2019.  The mixture
+    and ``all`` are ours.
     """
 
     def __init__(self, spec: DataSpec, config: RetrievalConfig, **kwargs: Any) -> None:
@@ -105,23 +106,36 @@ class RetrievalModel(tf.keras.Model):
 
         # --- temperature -> logQ -> accidental hits -> mask -> loss
         contrast = "chosen" if self.config.interests in ("single", "conditional") else self.config.contrast
-        scores = tf.zeros_like(labels)
-        if contrast != "mixture":
-            queries = outputs["queries"]
-            if not conditional:
-                queries, _ = self.choice(queries, vectors, outputs["slots"], training=training)
-            chosen = tf.reshape(queries, [-1, queries.shape[-1]]) / self.config.temperature
-            scores = tf.matmul(chosen, candidates, transpose_b=True)
-        if contrast != "chosen":
-            every = tf.einsum("bkd,nd->bkn", outputs["queries"] / self.config.temperature, candidates)
-            every = tf.reduce_logsumexp(tf.where(outputs["slots"][..., None], every, NEVER), axis=1)
-            every = tf.repeat(every, positives, axis=0)
-            scores = every if contrast == "mixture" else tf.where(labels > 0, scores, every)
+        if contrast == "mixture":
+            scores = tf.repeat(self._of_all_queries(outputs, candidates), positives, axis=0)
+        else:
+            scores = self._of_own_queries(outputs, vectors, candidates, training)
+        if contrast == "all":
+            others = tf.repeat(self._of_all_queries(outputs, candidates), positives, axis=0)
+            scores = tf.where(labels > 0, scores, others)
         scores -= tf.math.log(expected)  # TFRS's layer clips at a millionth, which rare items of large catalogues reach
         scores = tfrs.layers.loss.RemoveAccidentalHits()(labels, scores, rows)
         allowed = (labels > 0) | ((owner[:, None] != owner[None, :]) & (rows >= FIRST)[None, :])
         losses = tf.nn.softmax_cross_entropy_with_logits(labels, tf.where(allowed, scores, NEVER))
         return tf.reduce_sum(losses * weights) / tf.maximum(sum_over_replicas(tf.reduce_sum(weights)), 1e-9)
+
+    def _of_all_queries(self, outputs: dict[str, tf.Tensor], candidates: tf.Tensor) -> tf.Tensor:
+        """``log sum_j exp(o_j . v / temperature)`` of every user and candidate, float32 [batch, N]."""
+        scores = tf.einsum("bkd,nd->bkn", outputs["queries"] / self.config.temperature, candidates)
+        return tf.reduce_logsumexp(tf.where(outputs["slots"][..., None], scores, NEVER), axis=1)
+
+    def _of_own_queries(
+        self, outputs: dict[str, tf.Tensor], vectors: tf.Tensor, candidates: tf.Tensor, training: bool
+    ) -> tf.Tensor:
+        """``o . v / temperature`` of every candidate with the query of each positive, float32 [batch * P, N].
+
+        ``vectors``: of the positives, [batch, P, dim], to which queries are chosen (topics have theirs).
+        """
+        queries = outputs["queries"]
+        if self.config.interests != "conditional":
+            queries, _ = self.choice(queries, vectors, outputs["slots"], training=training)
+        own = tf.reshape(queries, [-1, queries.shape[-1]]) / self.config.temperature
+        return tf.matmul(own, candidates, transpose_b=True)
 
     def _record(self, loss: tf.Tensor) -> dict[str, tf.Tensor]:
         self._means["loss"].update_state(mean_of_parts(loss))

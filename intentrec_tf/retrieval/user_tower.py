@@ -15,11 +15,11 @@ from intentrec_tf.layers import (
     EventDistance,
     InterestAttention,
     InterestCrossing,
-    InterestStart,
     InterestTokens,
     ItemEmbedding,
     ItemTower,
     LabelEmbedding,
+    MemberPooling,
     TimestampEmbedding,
     TransformerEncoder,
     UserSummary,
@@ -62,7 +62,15 @@ def user_tower(
         user = layers.Concatenate(name="user_and_state")([user, _newest_state(config, inputs, events, times)])
     crossing = InterestCrossing(config.dim, config.hidden_dim, config.crosses, config.dropout, name="crossing")
     valid = _valid(spec, config, inputs)
-    start = _Start(config, item_tower, embedding, inputs, [events, times, age], user)
+    members = item_tower(embedding(inputs["item_id"])) if config.members else None
+    pooling = MemberPooling(config.hidden_dim // 4, name="start")
+    attention = {}
+    if config.member_attention:
+        attention = {"keys": _attention_keys(inputs, events, times, age), "user": user}
+
+    def start(weights: tf.Tensor) -> tf.Tensor | None:
+        return None if members is None else pooling(members, weights=weights, **attention)
+
     if config.interests == "single":
         one = tf.ones_like(segment[:, -1], tf.float32)[:, None]
         queries = crossing(user, start=start(tf.cast(valid, tf.float32)[..., None]))
@@ -70,8 +78,7 @@ def user_tower(
     if config.interests == "conditional":
         slots, size = inputs["topic"] > 0, _topics(spec)
         topics = LabelEmbedding(size, config.dim, name="topic")(inputs["topic"])
-        weights = _with_topic(spec, inputs, valid) if config.members else None
-        queries = crossing(user, interests=topics, start=start(weights))
+        queries = crossing(user, interests=topics, start=start(_with_topic(spec, inputs, valid)))
         return {"queries": queries, "slots": slots, "mass": tf.cast(slots, tf.float32)}
     found = _interests(config)(events, valid=valid)
     interests, slots, weights = found["interests"], found["slots"], found["weights"]
@@ -86,34 +93,11 @@ def user_tower(
     return {"queries": queries, "slots": slots, "mass": tf.reduce_sum(weights, axis=1)}
 
 
-class _Start:
-    """Where queries start, float32 [batch, K, dim], from weights [batch, seq, K]; None without ``config.members``.
-
-    ``traits``: of every event, [batch, seq, d] or [batch, seq], for ``config.focus``.
-    """
-
-    def __init__(
-        self,
-        config: RetrievalConfig,
-        item_tower: ItemTower,
-        embedding: ItemEmbedding,
-        inputs: dict,
-        traits: list[tf.Tensor],
-        user: tf.Tensor,
-    ) -> None:
-        self._members: tf.Tensor | None = None
-        self._call: dict[str, tf.Tensor] = {}
-        if config.members:
-            self._layer = InterestStart(config.hidden_dim // 4, name="start")
-            self._members = item_tower(embedding(inputs["item_id"]))
-        if config.focus:
-            back = tf.range(tf.shape(inputs["segment"])[1], 0, -1)  # 1 at the newest event
-            back = tf.where(inputs["segment"] > 0, tf.math.log1p(tf.cast(back, tf.float32))[None], 0.0)
-            wide = [x if x.shape.rank == 3 else x[..., None] for x in (*traits, back)]
-            self._call = {"traits": layers.Concatenate(name="traits")(wide), "user": user}
-
-    def __call__(self, weights: tf.Tensor | None) -> tf.Tensor | None:
-        return None if self._members is None else self._layer(self._members, weights=weights, **self._call)
+def _attention_keys(inputs: dict, events: tf.Tensor, times: tf.Tensor, age: tf.Tensor) -> tf.Tensor:
+    """What each event was, when, and how far back it lies, float [batch, seq, d]; see :class:`MemberPooling`."""
+    back = tf.range(tf.shape(inputs["segment"])[1], 0, -1)  # 1 at the newest event
+    back = tf.where(inputs["segment"] > 0, tf.math.log1p(tf.cast(back, tf.float32))[None], 0.0)
+    return layers.Concatenate(name="keys")([events, times, age[..., None], back[..., None]])
 
 
 def _newest_state(config: RetrievalConfig, inputs: dict, events: tf.Tensor, times: tf.Tensor) -> tf.Tensor:

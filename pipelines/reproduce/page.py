@@ -88,7 +88,7 @@ def _setting_part(setting: str, results: Path) -> str:
     if False in kinds:
         parts += [verdict_table(verdicts(rows, own_v3(schema).name, list(schema.intent_names))), ""]
     if True in kinds:
-        parts += [verdict_table(candidate_verdicts(rows)), ""]
+        parts += [verdict_table(candidate_verdicts(rows, schema)), ""]
     parts += _literature(first["dataset"], protocol["id"])
     for table in TABLES:
         chosen = [rows[system.name] for system in systems_of(table, schema) if system.name in rows]

@@ -89,8 +89,7 @@ def systems_of(table: str, schema: Schema) -> list[System]:
     if table == "windows":
         return [plain["V2"], *_windows(window, (HOUR, DAY, WEEK, MONTH))]
     if table == "weights":
-        others = [System(f"V3, lambda {x:g}", {**best.changes, "intent_weight": x}) for x in (0.03, 0.1, 1.0, 3.0)]
-        return [*others[:2], best, *others[2:]]
+        return [System(f"V3, lambda {x:g}", {**best.changes, "intent_weight": x}) for x in (0.03, 0.1, 0.3, 1.0, 3.0)]
     return [
         System("V3, order instead of time", {**best.changes, "time_encoding": "position", "distances": False}),
         System("V3, timestamps only", {**best.changes, "time_encoding": "timestamp", "distances": False}),
@@ -100,16 +99,16 @@ def systems_of(table: str, schema: Schema) -> list[System]:
 
 
 def _retrieval_systems(table: str, schema: Schema) -> list[System]:
-    # of ours the papers have neither where queries start nor the mixture; each "without" lacks what is above it, too
-    ours: dict[str, Any] = {"members": True, "focus": True, "contrast": "mixture"}
+    # what the papers do not have; each "without" lacks what is above it, too
+    ours: dict[str, Any] = {"members": True, "member_attention": True, "contrast": "mixture"}
     if table == "retrieval":
         plain = [System(name, {"interests": kind, **ours}) for name, kind in IMPLICIT.items()]
         whole = System("DCM and the whole user", {"interests": "dcm", "whole_user": True, **ours})
         steps: dict[str, dict[str, Any]] = {
             "Without mixture": {**ours, "contrast": "all"},
-            "Without focus": {"members": True, "focus": False, "contrast": "all"},
-            "Without members": {"members": False, "focus": False, "contrast": "all"},
-            "As the papers": {"members": False, "focus": False, "contrast": "all", "blocks": 0},
+            "Without member attention": {"members": True, "member_attention": False, "contrast": "all"},
+            "Without members": {"members": False, "member_attention": False, "contrast": "all"},
+            "Without encoder": {"members": False, "member_attention": False, "contrast": "all", "blocks": 0},
         }
         less = [
             System(f"{step}: {name}", {"interests": IMPLICIT[name], **changes})

@@ -13,7 +13,7 @@ ITEM_COLUMNS = ("HR@1", "HR@10", ITEM)
 CANDIDATE_COLUMNS = ("HR@10", "HR@100", "HR@500", "HR@1000")
 OWN_BASES = {
     "windows": "V2",
-    "weights": "V3",
+    "weights": "V3, lambda 0.03",
     "times": "V3, order instead of time",
     "retrieval": ONE,
     "interests": DCM,
@@ -24,9 +24,7 @@ OWN_BASES = {
 def base_of(table: str, rows: list[Row]) -> Row | None:
     """The row that the others are compared with; None while it is missing."""
     name = {**BASES, **OWN_BASES}[table]
-    exact = [row for row in rows if row.system == name]
-    plain = [row for row in rows if row.system.startswith(name) and "lambda" not in row.system]
-    return next(iter(exact or plain), None)
+    return next((row for row in rows if row.system == name), None)
 
 
 def measure_of(table: str) -> Column:

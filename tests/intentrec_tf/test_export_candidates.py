@@ -137,7 +137,8 @@ def test_a_ranker_of_another_model(joint: JointRanker) -> None:
 
 @pytest.fixture(scope="module")
 def retriever() -> Retriever:
-    return Retriever(build(SPEC), build(SPEC, interests="conditional"), total=6)
+    ours = {"members": True, "member_attention": True, "contrast": "mixture"}
+    return Retriever(build(SPEC, **ours), build(SPEC, interests="conditional", **ours), total=6)
 
 
 @pytest.fixture(scope="module")

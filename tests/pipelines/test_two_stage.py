@@ -58,7 +58,7 @@ def runs(
     """A ranking run and a retrieval run of each kind."""
     base = tmp_path_factory.mktemp("runs")
     sizes = {"dim": 8, "hidden_dim": 8, "feature_dim": 4, "count": 3, "history": 8, "horizon": 4}
-    small = {**sizes, "members": True, "dropout": 0.0}
+    small = {**sizes, "members": True, "member_attention": True, "contrast": "mixture", "dropout": 0.0}
     found = {}
     for name in ("rank", "dcm", "conditional"):
         config = make_config(epochs=6)

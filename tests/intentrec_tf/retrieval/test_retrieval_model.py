@@ -46,7 +46,7 @@ def ask(spec: DataSpec, users: list[User], kind: str, length: int = 8) -> dict[s
     return inputs | ({"topic": tf.constant([[2, 3, 0]] * len(users))} if kind == "conditional" else {})
 
 
-@pytest.mark.parametrize("start", [{}, {"members": True}, {"members": True, "focus": True}])
+@pytest.mark.parametrize("start", [{}, {"members": True}, {"members": True, "member_attention": True}])
 @pytest.mark.parametrize("kind", KINDS)
 def test_outputs(spec: DataSpec, users: list[User], kind: str, start: dict[str, bool]) -> None:
     outputs = build(spec, interests=kind, **start)(ask(spec, users, kind))
@@ -60,7 +60,7 @@ def test_outputs(spec: DataSpec, users: list[User], kind: str, start: dict[str, 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_and_longer_histories_change_nothing(spec: DataSpec, users: list[User], kind: str) -> None:
-    model = build(spec, interests=kind, history=4, members=True, focus=True)
+    model = build(spec, interests=kind, history=4, members=True, member_attention=True)
     before = model(ask(spec, users[2:], kind, 4))
     after = model(ask(spec, users[2:], kind, 9))
     for name in ("queries", "mass"):
@@ -73,7 +73,7 @@ def test_padding_and_longer_histories_change_nothing(spec: DataSpec, users: list
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_user_without_events_is_asked_for_as_a_whole(spec: DataSpec, users: list[User], kind: str) -> None:
     nobody = {name: value[:0] for name, value in users[0].items()}
-    outputs = build(spec, interests=kind, members=True, focus=True)(ask(spec, [users[0], nobody], kind))
+    outputs = build(spec, interests=kind, members=True, member_attention=True)(ask(spec, [users[0], nobody], kind))
     assert np.isfinite(outputs["queries"]).all()
     slots = outputs["slots"].numpy()[1]
     np.testing.assert_array_equal(
@@ -98,6 +98,26 @@ def test_queries_start_from_the_items_they_were_found_in(spec: DataSpec, users: 
             mean = vectors[part].sum(0)
             expected = mean / np.linalg.norm(mean) if len(part) else np.zeros(8)
             np.testing.assert_allclose(query, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_attention_knows_what_when_where_and_who(spec: DataSpec, users: list[User]) -> None:
+    """Where a query starts moves with the request time, the place and the time of an event, and with the user; without
+    attention, of one vector, with none of them."""
+    inputs = ask(spec, users[:1], "single")
+    later = {**inputs, "next_timestamp": inputs["next_timestamp"] + tf.one_hot([7], 8, 9_000_000, dtype=tf.int64)}
+    order = tf.constant([1, 0, 2, 3, 4, 5, 6, 7])
+    swapped = {**inputs, "item_id": tf.gather(inputs["item_id"], order, axis=1)}
+    for attention in (False, True):
+        model = build(spec, interests="single", members=True, member_attention=attention)
+        for weight in model.get_layer("crossing").last.weights:
+            weight.assign(tf.zeros_like(weight))
+        before = model(inputs)["queries"].numpy()
+        moved = [np.abs(model(other)["queries"].numpy() - before).max() > 1e-4 for other in (later, swapped)]
+        assert moved == [attention, attention]
+        if attention:
+            of_user = model.get_layer("start").of_user
+            of_user.kernel.assign(tf.zeros_like(of_user.kernel))
+            assert np.abs(model(inputs)["queries"].numpy() - before).max() > 1e-4
 
 
 def test_events_of_unknown_items_and_ignored_actions_start_no_interest(spec: DataSpec, users: list[User]) -> None:
@@ -158,10 +178,10 @@ def test_topics_need_a_schema_that_has_them() -> None:
         build(build_spec(), interests="conditional")
     with pytest.raises(ValueError, match="leave it out"):
         RetrievalConfig(interests="single", choice="gumbel")
-    with pytest.raises(ValueError, match="choice means nothing where contrast is 'mixture'"):
+    with pytest.raises(ValueError, match="a mixture chooses no vector"):
         RetrievalConfig(interests="dcm", choice="hard", contrast="mixture")
-    with pytest.raises(ValueError, match="focus weighs the members"):
-        RetrievalConfig(interests="dcm", focus=True)
+    with pytest.raises(ValueError, match="member_attention needs members"):
+        RetrievalConfig(interests="dcm", member_attention=True)
 
 
 def test_a_topic_moves_its_own_query_only(spec: DataSpec, users: list[User]) -> None:
@@ -194,7 +214,8 @@ def test_scores_are_the_best_of_the_slots_there_are(spec: DataSpec, users: list[
     ],
 )
 def test_four_users_are_learnt_by_heart(spec: DataSpec, users: list[User], kind: str, contrast: str) -> None:
-    model = build(spec, interests=kind, contrast=contrast)
+    members = contrast == "mixture"
+    model = build(spec, interests=kind, contrast=contrast, members=members, member_attention=members)
     inputs = ask(spec, users, kind)
     model.compile(tf.keras.optimizers.Adam(0.02), jit_compile=kind == "dcm")
     losses = [model.train_on_batch(inputs, TARGETS) for _ in range(120)]

@@ -111,7 +111,8 @@ def test_candidates_are_judged_by_what_a_hundred_hold(make_record: Callable[...,
         return Row(records)
 
     ranks = {"DCM": 90, "One vector": 101, "MIND": 1, "DCM, 4 interests": 200, "DCM, 2 interests": 99}
-    found = {v.claim: v for v in candidate_verdicts({name: row(name, rank) for name, rank in ranks.items()})}
+    rows = {name: row(name, rank) for name, rank in ranks.items()}
+    found = {v.claim: v for v in candidate_verdicts(rows, packaged_schema("foursquare-nyc"))}
     assert found["DCM finds more than one vector"].outcome == "confirmed"
     assert found["DCM finds more than one vector"].evidence.startswith("HR@100 1.0000 against 0.0000")
     assert found["DCM finds more than MIND"].outcome == "undecided"
@@ -125,3 +126,7 @@ def test_every_claim_on_candidates_is_of_rows_that_there_are():
     names = {system.name for table in MEASURES for system in systems_of(table, schema)}
     for claim, *rows in CANDIDATE_CLAIMS:
         assert names.issuperset(rows), claim
+    assert [v.claim for v in candidate_verdicts({}, schema)] == [claim for claim, *_ in CANDIDATE_CLAIMS]
+    without_topics = candidate_verdicts({}, packaged_schema("foursquare-nyc"))
+    assert len(without_topics) == len(CANDIDATE_CLAIMS) - 1
+    assert not any("opics" in v.claim for v in without_topics)

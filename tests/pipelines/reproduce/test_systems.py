@@ -48,7 +48,7 @@ def test_rows_with_several_intents():
     single = [f"V3, only {intent}" for intent in schema.intent_names]
     assert names("table3", schema) == ["V0", *single, "V3, 1 week"]
     assert names("windows", schema) == ["V2", "V3, 1 hour", "V3, 1 day", "V3, 1 week", "V3, 1 month"]
-    weights = ["V3, lambda 0.03", "V3, lambda 0.1", "V3, 1 week", "V3, lambda 1", "V3, lambda 3"]
+    weights = [f"V3, lambda {weight}" for weight in (0.03, 0.1, 0.3, 1, 3)]
     assert names("weights", schema) == weights
     assert len(names("times", schema)) == 4
 
@@ -84,9 +84,9 @@ def test_candidates():
     schema = packaged_schema("simulated")
     systems = systems_of("retrieval", schema)
     assert [system.changes["interests"] for system in systems[:5]] == ["single", "mind", "comirec", "tokens", "dcm"]
-    ours = {"members": True, "focus": True, "contrast": "mixture"}
+    ours = {"members": True, "member_attention": True, "contrast": "mixture"}
     assert systems[5].changes == {"interests": "dcm", "whole_user": True, **ours}
-    without = {"members": False, "focus": False, "contrast": "all"}
+    without = {"members": False, "member_attention": False, "contrast": "all"}
     assert [system.changes for system in systems[6:]] == [
         {"interests": "dcm", **ours, "contrast": "all"},
         {"interests": "single", **without, "members": True},
@@ -96,7 +96,7 @@ def test_candidates():
         {"interests": "single", **without, "blocks": 0},
         {"interests": "dcm", **without, "blocks": 0},
     ]
-    assert [system.name for system in systems[6:8]] == ["Without mixture: DCM", "Without focus: One vector"]
+    assert [system.name for system in systems[6:8]] == ["Without mixture: DCM", "Without member attention: One vector"]
     assert "DCM, inner products instead of cosines" in names("interests", schema)
     assert {system.changes["interests"] for system in systems_of("interests", schema)} == {"dcm"}
 

@@ -88,11 +88,11 @@ def test_columns_are_those_that_some_row_has(rows: list[Row], make_record: Make)
     ("table", "names", "base"),
     [
         ("table1", ["LSTM", "Transformer", "TransAct", "V3, 1 week"], "TransAct"),
-        ("table1", ["LSTM", "Transformer", "V3, 1 week"], None),
+        ("table1", ["LSTM", "Transformer", "TransAct, nothing hidden", "V3, 1 week"], None),
         ("table2", ["V0", "V1"], "V1"),
         ("table3", ["V0", "V3, only genre"], "V0"),
         ("windows", ["V3, 1 hour", "V2"], "V2"),
-        ("weights", ["V3, lambda 0.1", "V3, 2w", "V3, lambda 3"], "V3, 2w"),
+        ("weights", ["V3, lambda 0.1", "V3, lambda 0.03", "V3, lambda 3"], "V3, lambda 0.03"),
         ("weights", ["V3, lambda 0.1"], None),
         ("times", ["V3, timestamps only", "V3, order instead of time"], "V3, order instead of time"),
         ("times", ["V3, timestamps only"], None),
