@@ -19,7 +19,7 @@ from pipelines.reproduce.systems import TABLES, systems_of
 from pipelines.reproduce.tables import base_of, measure_of
 
 _WIDTH, _BAR, _SIZE = 9.5, 0.3, 9
-_NAME_INCHES = 2.6
+_NAME_INCHES = 3.2
 _NAMES = {"windows": "short-term window H", "weights": "weight of the intents' losses", "times": "time encoding"}
 _NAMES |= {"retrieval": "candidates", "interests": "what makes DCM", "topics": "candidates of a topic"}
 
