@@ -65,10 +65,9 @@ class DifferentiableClustering(RandomLayer):
         allowed = valid[:, :, None] & slots[:, None, :]
         weights = tf.zeros_like(allowed, tf.float32)
         for _ in range(self.iterations):
-            logits = tf.where(allowed, self._likeness(events, centroids), NEVER)
-            weights = masked_softmax(logits, allowed)
+            weights = masked_softmax(self._likeness(events, centroids), allowed)
             if self.single_assignment:
-                weights *= tf.one_hot(tf.argmax(logits, axis=-1), self.count)
+                weights *= tf.one_hot(tf.argmax(weights, axis=-1), self.count)
             centroids = squash(tf.matmul(weights, events, transpose_a=True))
         slots &= tf.reduce_sum(weights, axis=1) > 0
         return {"interests": tf.cast(centroids, dtype), "slots": slots, "weights": weights}

@@ -106,13 +106,13 @@ class RetrievalModel(tf.keras.Model):
 
         # --- temperature -> logQ -> accidental hits -> mask -> loss
         contrast = "chosen" if self.config.interests in ("single", "conditional") else self.config.contrast
-        if contrast == "mixture":
-            scores = tf.repeat(self._of_all_queries(outputs, candidates), positives, axis=0)
+        if contrast == "chosen":
+            scores = tf.matmul(self._own_queries(outputs, vectors, training), candidates, transpose_b=True)
         else:
-            scores = self._of_own_queries(outputs, vectors, candidates, training)
+            scores = tf.repeat(self._of_all_queries(outputs, candidates), positives, axis=0)
         if contrast == "all":
-            others = tf.repeat(self._of_all_queries(outputs, candidates), positives, axis=0)
-            scores = tf.where(labels > 0, scores, others)
+            own = tf.reduce_sum(self._own_queries(outputs, vectors, training) * candidates, axis=-1)
+            scores = tf.where(labels > 0, own[:, None], scores)
         scores -= tf.math.log(expected)  # TFRS's layer clips at a millionth, which rare items of large catalogues reach
         scores = tfrs.layers.loss.RemoveAccidentalHits()(labels, scores, rows)
         allowed = (labels > 0) | ((owner[:, None] != owner[None, :]) & (rows >= FIRST)[None, :])
@@ -124,18 +124,13 @@ class RetrievalModel(tf.keras.Model):
         scores = tf.einsum("bkd,nd->bkn", outputs["queries"] / self.config.temperature, candidates)
         return tf.reduce_logsumexp(tf.where(outputs["slots"][..., None], scores, NEVER), axis=1)
 
-    def _of_own_queries(
-        self, outputs: dict[str, tf.Tensor], vectors: tf.Tensor, candidates: tf.Tensor, training: bool
-    ) -> tf.Tensor:
-        """``o . v / temperature`` of every candidate with the query of each positive, float32 [batch * P, N].
-
-        ``vectors``: of the positives, [batch, P, dim], to which queries are chosen (topics have theirs).
-        """
+    def _own_queries(self, outputs: dict[str, tf.Tensor], vectors: tf.Tensor, training: bool) -> tf.Tensor:
+        """``o / temperature`` that each positive belongs to, by its topic or by its vector of ``vectors`` [batch, P,
+        dim]; float32 [batch * P, dim]."""
         queries = outputs["queries"]
         if self.config.interests != "conditional":
             queries, _ = self.choice(queries, vectors, outputs["slots"], training=training)
-        own = tf.reshape(queries, [-1, queries.shape[-1]]) / self.config.temperature
-        return tf.matmul(own, candidates, transpose_b=True)
+        return tf.reshape(queries, [-1, queries.shape[-1]]) / self.config.temperature
 
     def _record(self, loss: tf.Tensor) -> dict[str, tf.Tensor]:
         self._means["loss"].update_state(mean_of_parts(loss))

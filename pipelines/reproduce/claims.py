@@ -19,7 +19,7 @@ CANDIDATE_CLAIMS = (  # what is claimed, the better row, the worse one
     ("DCM finds more than MIND", DCM, "MIND"),
     ("DCM finds more than ComiRec-SA", DCM, "ComiRec-SA"),
     ("DCM finds more than interest tokens", DCM, "Interest tokens"),
-    ("Without an encoder of the history, too", "Without encoder: DCM", f"Without encoder: {ONE}"),
+    ("DCM finds more than one vector without an encoder", "Without encoder: DCM", f"Without encoder: {ONE}"),
     ("Seven interests find more than four", DCM, "DCM, 4 interests"),
     ("Four interests find more than two", "DCM, 4 interests", "DCM, 2 interests"),
     ("Farthest start and single assignment help", DCM, "DCM, random start, every event in every cluster"),
