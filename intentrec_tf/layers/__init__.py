@@ -9,6 +9,7 @@ from intentrec_tf.layers.early_fusion import EarlyFusion
 from intentrec_tf.layers.event_age import EventAge
 from intentrec_tf.layers.event_distance import EventDistance
 from intentrec_tf.layers.hide_recent import HideRecent
+from intentrec_tf.layers.history_mean import HistoryMean
 from intentrec_tf.layers.id_dropout import IdDropout
 from intentrec_tf.layers.intent_aggregation import IntentAggregation
 from intentrec_tf.layers.interest_attention import InterestAttention
@@ -48,6 +49,7 @@ __all__ = [
     "EventAge",
     "EventDistance",
     "HideRecent",
+    "HistoryMean",
     "IdDropout",
     "IntentAggregation",
     "InterestAttention",

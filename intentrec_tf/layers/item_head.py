@@ -21,6 +21,7 @@ class ItemHead(tf.keras.layers.Layer):
         similarity: ``"dot"`` or ``"cosine"``.
         temperature: of the cosine similarity.
         item_bias: whether each item has a bias.
+        item_space: whether states are among the items already (:class:`HistoryMean`), so that W starts as the identity.
 
     Call arguments: ``state`` float [..., d]; ``item_vectors`` float [V, dim] when tied; ``rows`` int32 [R] to score
         only those, ``item_vectors`` then being theirs; ``known`` bool [V] or [R], which of them go by their own id (see
@@ -28,7 +29,17 @@ class ItemHead(tf.keras.layers.Layer):
     Returns: float32 logits [..., V], or [..., R].
     """
 
-    def __init__(self, vocabulary_size, dim, tied=True, similarity="dot", temperature=0.05, item_bias=True, **kwargs):
+    def __init__(
+        self,
+        vocabulary_size,
+        dim,
+        tied=True,
+        similarity="dot",
+        temperature=0.05,
+        item_bias=True,
+        item_space=False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if similarity not in ("dot", "cosine"):
             raise ValueError(f"similarity must be 'dot' or 'cosine', got {similarity!r}")
@@ -38,9 +49,11 @@ class ItemHead(tf.keras.layers.Layer):
         self.similarity = similarity
         self.temperature = temperature
         self.item_bias = item_bias
+        self.item_space = item_space
 
     def build(self, input_shape):
-        self.query = tf.keras.layers.Dense(self.dim, name="query")
+        start = "identity" if self.item_space else "glorot_uniform"
+        self.query = tf.keras.layers.Dense(self.dim, kernel_initializer=start, name="query")
         self.query.build(input_shape)
         if self.item_bias:
             self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
@@ -84,4 +97,5 @@ class ItemHead(tf.keras.layers.Layer):
             "similarity": self.similarity,
             "temperature": self.temperature,
             "item_bias": self.item_bias,
+            "item_space": self.item_space,
         }

@@ -33,6 +33,8 @@ class ModelConfig(BaseModel):
         repeat_recency: that head also knows how many other items were met since (:class:`ItemRecency`), and how much it
             prefers what is near depends on the state.
         tied: score items with the input's item vectors.
+        history_mean: the item head's query starts from a mean of the history's item vectors (:class:`HistoryMean`); for
+            short histories and little data.  V0 to V3 only; needs ``tied``.
         similarity, temperature: of state and item vector.
         intent_weight: lambda of Eq 4, one number, or one per intent name (missing names: 0).
         multi_label_loss: ``softmax`` (the paper's positive-only form) or ``sigmoid``.
@@ -72,6 +74,7 @@ class ModelConfig(BaseModel):
     repeat: bool | None = None
     repeat_recency: bool = True
     tied: bool = True
+    history_mean: bool = False
     similarity: Literal["dot", "cosine"] = "dot"
     temperature: float = Field(0.05, gt=0)
     intent_weight: float | dict[str, float] = 0.3
@@ -93,6 +96,8 @@ class ModelConfig(BaseModel):
     def _scored_by_features(self) -> ModelConfig:
         if self.id_dropout and not self.tied:
             raise ValueError("id_dropout needs tied: an output table of its own knows no item features")
+        if self.history_mean and not self.tied:
+            raise ValueError("history_mean needs tied: the history's item vectors must be those that are scored")
         return self
 
     def weight_of(self, intent: str) -> float:

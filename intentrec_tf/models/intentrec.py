@@ -13,6 +13,7 @@ from intentrec_tf.layers import (
     AttentionMask,
     Dropout,
     EventDistance,
+    HistoryMean,
     IntentAggregation,
     TimestampEmbedding,
 )
@@ -73,19 +74,28 @@ class IntentRec(NextItemModel):
             outputs = intents()
             item_features = layers.Concatenate(name="features_and_intent")([features, outputs["embedding"]])
         item_encoder = _Encoder(config, config.item_blocks, "item")
-        state = item_encoder(item_features, times, mask, near)
+        encoded = item_encoder(item_features, times, mask, near)
         if config.variant == "V1":
             heads = intent_heads(spec, config)
-            outputs = heads(state)
-        everything = {**outputs, "state": state}
+            outputs = heads(encoded)
+        mean = HistoryMean(config.dim, len(near), name="history_mean")
+
+        def state(encoded: tf.Tensor) -> tf.Tensor:
+            if not config.history_mean:
+                return encoded
+            items = embedding(inputs["item_id"])
+            return mean(encoded, items=items, item_id=inputs["item_id"], mask=mask, distances=near)
+
+        everything = {**outputs, "state": state(encoded)}
         if config.variant in ("V2", "V3") and config.auxiliary:
-            everything["auxiliary"] = intent_heads(spec, config, "auxiliary")(state)["intents"]
+            everything["auxiliary"] = intent_heads(spec, config, "auxiliary")(encoded)["intents"]
 
         def newest() -> dict[str, Any]:
             alone = item_encoder(item_features, times, mask, near, newest_only=True)
-            return {**(heads(alone) if config.variant == "V1" else outputs), "state": alone}
+            return {**(heads(alone) if config.variant == "V1" else outputs), "state": state(alone)}
 
-        super().__init__(spec, config, inputs, everything, embedding, name=kwargs.pop("name", "intentrec"), **kwargs)
+        kwargs = {"name": "intentrec", "item_space": config.history_mean, **kwargs}
+        super().__init__(spec, config, inputs, everything, embedding, **kwargs)
         self.hierarchical = config.variant in ("V2", "V3")
         if config.variant != "V0":
             self.intent_model = tf.keras.Model(inputs, outputs, name="intent_model")

@@ -17,7 +17,8 @@ from tests.support import SCHEMA, WINDOW, User, build_model, build_spec, lay_out
 @pytest.fixture(scope="module")
 def models(spec: DataSpec) -> dict[str, NextItemModel]:
     """One model a variant; tests leave its weights alone."""
-    return {variant: build_model(spec, variant=variant) for variant in ("V0", "V1", "V2", "V3")}
+    plain = {variant: build_model(spec, variant=variant) for variant in ("V0", "V1", "V2", "V3")}
+    return {**plain, "V1 with history_mean": build_model(spec, variant="V1", history_mean=True)}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_the_intent_model_is_the_same_function(
     assert ("item_encoder" in names) == (variant == "V1")
 
 
-@pytest.mark.parametrize("variant", ["V0", "V1", "V2", "V3"])
+@pytest.mark.parametrize("variant", ["V0", "V1", "V2", "V3", "V1 with history_mean"])
 def test_the_newest_event_alone_has_the_same_answer(
     models: dict[str, NextItemModel], users: list[User], variant: str, tmp_path: Path
 ) -> None:
@@ -223,6 +224,7 @@ def test_names_of_features_and_intents_never_meet_names_of_layers(name: str) -> 
         ({"dim": 10, "heads": 4}, "heads 4 must divide dim 10"),
         ({"variant": "V4"}, "'V0', 'V1', .* 'BERT4Rec', 'GRU', 'LSTM', 'Transformer', 'TransAct' or 'TwoTower'"),
         ({"dropout": 1.0}, "less than 1"),
+        ({"history_mean": True, "tied": False}, "history_mean needs tied"),
     ],
 )
 def test_configuration_mistakes(values: dict, message: str) -> None:

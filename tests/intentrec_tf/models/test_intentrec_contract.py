@@ -30,6 +30,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "V3-repeats": ({"variant": "V3"}, {"exclude_seen": False}),
     "V3-auxiliary": ({"variant": "V3", "auxiliary": True}, {}),
+    "V1-history-mean": ({"variant": "V1", "history_mean": True}, {}),
+    "V3-history-mean-repeats": ({"variant": "V3", "history_mean": True}, {"exclude_seen": False}),
     "SASRec": ({"variant": "SASRec"}, {}),
     "GRU": ({"variant": "GRU"}, {}),
     "LSTM": ({"variant": "LSTM", "item_blocks": 1}, {"request_time": False}),
