@@ -44,7 +44,8 @@ class DataSpec:
         for intent in self.schema.intents:
             if len(self.intent_labels[intent.name]) < 2:
                 raise ValueError(
-                    f"intent '{intent.name}' has fewer than two labels in training; remove it from the schema."
+                    f"intent '{intent.name}' has fewer than two labels in training; check the column it is "
+                    "derived from, or remove it from the schema."
                 )
 
     def feature_size(self, feature: Feature) -> int:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from intentrec_tf.durations import parse_span
+from intentrec_tf.yaml_text import RepeatedKeyError, load_yaml
 
 Span = Annotated[int, BeforeValidator(parse_span)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -300,11 +301,13 @@ class Schema(_Strict):
             SchemaError: the file is missing, is not YAML, or breaks a rule of the schema.
         """
         try:
-            values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            values = load_yaml(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise SchemaError(f"{path}: cannot be read ({error.strerror}); name an existing schema file.") from None
         except UnicodeDecodeError as error:
             raise SchemaError(f"{path}: byte {error.start} is not UTF-8; save the schema as UTF-8.") from None
+        except RepeatedKeyError as error:
+            raise SchemaError(f"{path}: {error}; keep one of them.") from None
         except (yaml.YAMLError, ValueError, RecursionError) as error:  # also no such date, and nested too deeply
             mark = getattr(error, "problem_mark", None)
             where = f"line {mark.line + 1}" if mark else "somewhere"

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from intentrec_tf.models.config import ModelConfig
 from intentrec_tf.ranking.config import RankingConfig
 from intentrec_tf.retrieval.config import RetrievalConfig
+from intentrec_tf.yaml_text import RepeatedKeyError, load_yaml
 from pipelines.validate import DataError
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -151,10 +152,12 @@ class RunConfig(BaseModel):
         if not path.suffix and (CONFIGS / f"{name}.yaml").is_file():
             path = CONFIGS / f"{name}.yaml"
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            values = load_yaml(path.read_text(encoding="utf-8")) or {}
         except OSError as error:
             known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.yaml")))
             raise DataError(f"{name}: cannot be read ({error.strerror}); name a file or one of: {known}.") from None
+        except RepeatedKeyError as error:
+            raise DataError(f"{path}: {error}; keep one of them.") from None
         except (yaml.YAMLError, ValueError, RecursionError):  # also no UTF-8, no such date, and nested too deeply
             raise DataError(f"{path}: not a valid YAML file; check indentation, colons and encoding.") from None
         try:

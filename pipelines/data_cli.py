@@ -70,7 +70,7 @@ def prepare(
     out: Annotated[Path, typer.Option(help="Output folder; appears whole or not at all.")],
     raw: Annotated[str | None, typer.Option(help="Folder or zip of the raw data set.")] = None,
     events: Annotated[
-        str | None, typer.Option(help="Event log: CSV, CSV.gz, Parquet or a folder of it ('tables').")
+        str | None, typer.Option(help="Event log: CSV, CSV.gz, Parquet, or a folder of Parquet files ('tables').")
     ] = None,
     items: Annotated[str | None, typer.Option(help="Catalogue ('tables').")] = None,
     interests: Annotated[str | None, typer.Option(help="Declared interests ('tables').")] = None,

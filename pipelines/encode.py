@@ -99,7 +99,10 @@ def learn(partitions: Partitions, items: pd.DataFrame, schema: Schema, split: Sp
     """
     counts, ranges = _learn_values(partitions, schema.event_features, split)
     if not len(counts["item_id"]):
-        raise DataError("no event is left for training, for too many share one timestamp; check it or split otherwise.")
+        raise DataError(
+            "no event is left for training: there are too few, or too many share one timestamp; check it or split "
+            "otherwise."
+        )
     vocabulary = vocabulary_of(counts["item_id"], schema.min_item_count)
     if schema.min_item_count == 0:
         others = items["item_id"][~items["item_id"].isin(vocabulary.tokens)]

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,8 +139,13 @@ def statistics_lines(statistics: dict[str, Any]) -> list[str]:
     ]
     for name, shares in statistics["intent_shares"].items():
         best = sorted(shares.items(), key=lambda pair: -pair[1])[:6]
-        lines.append(f"intent {name}: " + ", ".join(f"{label} {share:.1%}" for label, share in best))
+        lines.append(f"intent {name}: " + ", ".join(f"{_short(label)} {share:.1%}" for label, share in best))
     return lines
+
+
+def _short(label: str) -> str:
+    """A label as one line of at most 40 characters."""
+    return textwrap.shorten(label, 40, placeholder=" ...") or "(blank)"
 
 
 def _open(config: PrepareConfig, work: Path, say: Callable[[str], None], spark: SparkEngine | None) -> Source:

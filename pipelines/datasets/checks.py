@@ -19,6 +19,8 @@ from pipelines.datasets.rows import Rows
 from pipelines.datasets.timestamps import parse_dates, take_timestamps, to_numbers
 from pipelines.validate import DataError, ValidationReport
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 MISSING_WORDS = ("", "nan", "NaN", "null", "NULL", "None", "<NA>")
 
 
@@ -253,6 +255,8 @@ def _numbers(
     if may_be_empty:
         empty = np.isnan(numbers) & (raw.isna() | (raw.astype("str").str.strip() == "")).to_numpy()
     keep = rows.drop(~np.isfinite(numbers) & ~empty, field, "not a finite number")
+    numbers = numbers[keep]
+    keep = rows.drop(np.abs(numbers) > _LARGEST, field, f"number is beyond {_LARGEST:.1e}, where float32 ends")
     numbers = numbers[keep]
     if empty.any():
         name = rows.names.get(field, field)

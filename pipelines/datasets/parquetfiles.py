@@ -13,6 +13,7 @@ import pyarrow.parquet
 
 from pipelines.validate import DataError, ValidationReport
 
+_TEXTS = (".csv", ".tsv", ".txt", ".dat", ".gz")
 _NULLABLE = {
     kind: pd.Int64Dtype()
     for kind in (pyarrow.int8(), pyarrow.int16(), pyarrow.int32(), pyarrow.int64(), pyarrow.uint8(), pyarrow.uint16())
@@ -66,12 +67,19 @@ def parquet_files(path: str | Path) -> list[Path]:
     """The file itself, or the Parquet files of a folder as Spark writes it, in the order of their names.
 
     Names that begin with ``_`` or ``.`` (``_SUCCESS``) are left out, at any depth.
+
+    Raises:
+        DataError: the folder holds text files.
     """
     path = Path(path)
     if not path.is_dir():
         return [path]
     found = sorted(place for place in path.rglob("*") if place.is_file())
-    return [place for place in found if not any(part[0] in "_." for part in place.relative_to(path).parts)]
+    found = [place for place in found if not any(part[0] in "_." for part in place.relative_to(path).parts)]
+    for place in found:
+        if place.suffix.lower() in _TEXTS:
+            raise DataError(f"{path}: holds {place.name}; name one text file, or a folder of Parquet files alone.")
+    return found
 
 
 def parquet_chunks(

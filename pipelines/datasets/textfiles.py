@@ -32,6 +32,12 @@ _SEPARATORS = {
 }
 _BLOCK = 1 << 24  # bytes that pyarrow reads at a time
 _RECORDS = 500_000  # parsed one by one for a piece
+_BREAKS = 10  # line breaks in a field from which on a quote is rather missing
+_CSV_PROBLEMS = {  # part of what the csv module says -> what it means
+    "end of data": "a quote opened here is never closed",
+    "larger than field limit": "a quote opened here is probably never closed",
+    "new-line character": "a line ends with CR alone; save the file with LF",
+}
 CHUNK_BYTES = 1 << 25
 
 
@@ -178,7 +184,7 @@ def table_chunks(
     before = (mark, skipped)
     for data in itertools.chain([piece], pieces):
         if quoted and b'"' in data:  # a quoted field may go on in the next piece
-            for frame in table.parse_carefully(itertools.chain([data], pieces), skip, before):
+            for frame in table.parse_carefully(itertools.chain([data], pieces), wanted, skip, before):
                 yield frame[wanted]
             return
         fast = table.parse_fast(data, wanted, skip, before[1])
@@ -186,7 +192,7 @@ def table_chunks(
             report.read(file, len(fast))
             yield fast
         else:
-            for frame in table.parse_carefully([data], skip, before):
+            for frame in table.parse_carefully([data], wanted, skip, before):
                 yield frame[wanted]
         before, skip = (before[0] + len(data), before[1] + data.count(b"\n")), 0
 
@@ -217,7 +223,12 @@ def _split(line: str, file: str, separator: str, quoted: bool) -> list[str]:
     try:
         return next(csv.reader([line], delimiter=separator), [])
     except csv.Error as error:
-        raise DataError(f"{file}: line 1 cannot be read ({str(error).split(' - ')[0]}); correct the line.") from None
+        raise DataError(f"{file}: line 1 cannot be read ({_in_words(error)}); correct it.") from None
+
+
+def _in_words(error: csv.Error) -> str:
+    said = str(error).split(" - ")[0]
+    return next((words for part, words in _CSV_PROBLEMS.items() if part in said), said)
 
 
 def _check_columns(
@@ -306,11 +317,15 @@ class _Table:
         frame.index = pd.RangeIndex(lines + skip + 1, lines + skip + 1 + len(frame))
         return frame.astype("str")
 
-    def parse_carefully(self, pieces: Iterable[bytes], skip: int, before: tuple[int, int]) -> Iterator[pd.DataFrame]:
+    def parse_carefully(
+        self, pieces: Iterable[bytes], wanted: list[str], skip: int, before: tuple[int, int]
+    ) -> Iterator[pd.DataFrame]:
         """Parse record by record: quoted fields, fields with line breaks, blank lines, lines to be rejected.
 
         Args:
             pieces: whole lines each.
+            wanted: columns where many line breaks mean that a quote is missing, so that a field swallowed the lines
+                after it; another column may hold long texts.
             skip: header lines in the first.
             before: bytes and lines of the file before the first.
         """
@@ -326,8 +341,12 @@ class _Table:
                 start, last = last + 1, reader.line_num
                 if start <= skip or not any(field.strip() for field in record):
                     continue
+                rows = range(before[1] + start, before[1] + last + 1)
                 if len(record) != len(self.header):
-                    self._reject(record, range(before[1] + start, before[1] + last + 1))
+                    self._reject(record, rows, f"line has the wrong number of fields (expected {len(self.header)})")
+                    continue
+                if len(rows) > _BREAKS and (field := self._broken(record, wanted)):
+                    self._reject(record, rows, f"field '{field}' goes on over {len(rows):,} lines; check the quotes")
                     continue
                 records.append(record)
                 lines.append(before[1] + start)
@@ -335,11 +354,8 @@ class _Table:
                     yield self._frame(records, lines)
                     records, lines, some = [], [], True
         except csv.Error as error:
-            problem = str(error).split(" - ")[0]
-            if "end of data" in problem:
-                problem = "a quote opened here is never closed"
             line = before[1] + last + 1
-            raise DataError(f"{self.file}: line {line} cannot be read ({problem}); correct the line.") from None
+            raise DataError(f"{self.file}: line {line} cannot be read ({_in_words(error)}); correct it.") from None
         if records or not some:
             yield self._frame(records, lines)
 
@@ -355,10 +371,13 @@ class _Table:
             yield from io.StringIO(decode(self._separated(data), self.file, before=before), newline="")
             before = before[0] + len(data), before[1] + data.count(b"\n")
 
-    def _reject(self, record: list[str], rows: range) -> None:
+    def _broken(self, record: list[str], wanted: list[str]) -> str | None:
+        """The first of these columns with at least :data:`_BREAKS` line breaks."""
+        return next((name for name in wanted if record[self.header.index(name)].count("\n") >= _BREAKS), None)
+
+    def _reject(self, record: list[str], rows: range, reason: str) -> None:
         self.report.read(self.file, len(rows))
         shown = self.shown.join(record)[:200]
-        reason = f"line has the wrong number of fields (expected {len(self.header)})"
         self.report.reject(self.file, list(rows), "line", [shown] * len(rows), reason)
 
     def _frame(self, records: list[list[str]], lines: list[int]) -> pd.DataFrame:

@@ -50,9 +50,9 @@ def take_timestamps(rows: Rows, field: str, unit: str, now: Callable[[], float] 
     """Drop the rows without a usable timestamp and return the others' as int64 unix seconds.
 
     A timestamp must be a whole number (or an ISO 8601 text for ``datetime``), positive, not before 1970-01-02
-    and not later than now + 1 day.  Unit ``min`` counts from an origin that nobody states (so do the
-    Foursquare files), so for it only the lower bound of 1970-01-02 is lifted: minute 1 is good, minute 0 and
-    negative ones are not.
+    and not later than now + 1 day; one before 1980 that a coarser unit would bring later has the wrong unit.
+    Unit ``min`` counts from an origin that nobody states (so do the Foursquare files), so for it only the lower bound
+    of 1970-01-02 is lifted: minute 1 is good, minute 0 and negative ones are not.
 
     Args:
         rows: the rows; rejected ones leave it.
@@ -79,10 +79,21 @@ def take_timestamps(rows: Rows, field: str, unit: str, now: Callable[[], float] 
     seconds = numbers * 60 if unit == "min" else numbers // PER_SECOND.get(unit, 1)
     if unit != "min":
         keep = rows.drop(seconds < DAY, field, "timestamp is before 1970-01-02")
-        seconds = seconds[keep]
+        numbers, seconds = numbers[keep], seconds[keep]
+        for coarser in _coarser(unit):  # a number of seconds, taken for milliseconds, is a moment of January 1970
+            fit = numbers // PER_SECOND[coarser]
+            wrong = (seconds < _PLAUSIBLE_FROM) & (fit > _PLAUSIBLE_FROM) & (fit < latest)
+            reason = f"timestamp is before 1980 (it would fit timestamp_unit: {coarser})"
+            keep = rows.drop(wrong, field, reason)
+            numbers, seconds = numbers[keep], seconds[keep]
     late = seconds > latest
     keep = rows.drop(late, field, "timestamp lies in the future" + _hint(seconds[late], unit, latest))
     return seconds[keep].astype("int64")
+
+
+def _coarser(unit: str) -> list[str]:
+    """The units of more than ``unit``, ``s`` first; none for those that are no part of a second."""
+    return [name for name, parts in PER_SECOND.items() if parts < PER_SECOND.get(unit, 1)]
 
 
 def _hint(late: np.ndarray, unit: str, latest: float) -> str:

@@ -56,11 +56,14 @@ def export(
         merging: how candidates become the list of ``retrieve``.
 
     Raises:
-        DataError: a run that is not there, or does not fit, or answers that differ or are not finite.
+        DataError: a run that is not there, or does not fit, answers that differ or are not finite, or ``out`` holds
+            something else.
 
     Returns:
         The new version's folder; its name is the UTC time as ``YYYYMMDDhhmmss``, or more if there is a later one.
     """
+    base = Path(out)
+    _check_base(base)
     model, prepared, config = run.load_next_item_model()
     joint, ranking = None, None
     if ranker is not None:
@@ -74,7 +77,6 @@ def export(
         raise DataError("--explicit needs --implicit too; name a run of implicit interests.")
     calibration = _summary(run.calibration())
     temperatures = {name: head["temperature"] for name, head in calibration["heads"].items()} if calibration else {}
-    base = Path(out)
     now = datetime.datetime.now(datetime.timezone.utc)
     version = int(now.strftime("%Y%m%d%H%M%S"))
     taken = [int(path.name) for path in base.glob("*") if path.name.isdecimal()]
@@ -102,6 +104,22 @@ def export(
         (work / CARD).write_text(model_card(info), encoding="utf-8")
         (work / CATALOGUE).write_text(catalogue(prepared), encoding="utf-8")
     return base / str(version)
+
+
+def _check_base(base: Path) -> None:
+    """Refuse a folder of something else, such as prepared data, which a version in it would spoil.
+
+    Raises:
+        DataError: it holds files or folders, and none of them is a version.
+    """
+    if base.exists() and not base.is_dir():
+        raise DataError(f"{base}: is a file; name a folder with --out.")
+    names = [path.name for path in base.glob("[!.]*")]
+    if names and not any(name.isdecimal() or name == "models.config" for name in names):
+        raise DataError(
+            f"{base}: exists and holds something else ({min(names)}); name a new or empty folder, or one of exports, "
+            "with --out."
+        )
 
 
 def _fill(

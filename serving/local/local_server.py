@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -160,6 +161,8 @@ class LocalServer:
             raise LocalServerError(f"The server at {self.address} has been started before, so make a new one.")
         config = self._first_config()
         credentials = None if self._tls is None else self._tls.credentials()
+        if self.port:
+            _check_free(self.host, self.port, self.address)
         self._store.refresh()
         if self._store.current is None:
             raise LocalServerError(self._why_nothing(config))
@@ -231,7 +234,7 @@ class LocalServer:
         except RuntimeError:
             bound = 0
         if not bound:
-            raise LocalServerError(f"Cannot listen on {self.address}, so choose a free port or --port 0.")
+            raise _cannot_listen(self.address)
         self.port = bound
         return server
 
@@ -268,9 +271,30 @@ class LocalServer:
         states = self._store.states()
         if not states and config.policy.versions:
             return f"{base_path} has none of the versions {sorted(config.policy.versions)}, so export or name others."
+        if not states and (base_path / "saved_model.pb").is_file():
+            return f"{base_path} is a version itself, so serve the folder it is in, {base_path.parent}."
         if not states:
             return f"{base_path} has no numeric version directory, so export a model there first."
         return (
             f"None of the {len(states)} versions in {base_path} can be loaded, so export one again "
             f"(version {states[0].version}: {states[0].error.rstrip('.')})."
         )
+
+
+def _cannot_listen(address: str) -> LocalServerError:
+    return LocalServerError(f"Cannot listen on {address}, so choose a free port or --port 0.")
+
+
+def _check_free(host: str, port: int, address: str) -> None:
+    """Fail before the model is loaded, which takes a while, where the port is somebody else's.
+
+    Raises:
+        LocalServerError: it is, or the host is none of this machine's.
+    """
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that was ours a moment ago is free
+            probe.bind(place)
+    except OSError:
+        raise _cannot_listen(address) from None

@@ -113,6 +113,8 @@ def test_reserved_names(name: str) -> None:
         (b"", "no 'key: value' mapping"),
         (b"name: \xff\xfe", "is not UTF-8"),
         (b"name: a\x00", "not valid YAML"),
+        (b"name: x\nitem_id: a\nitem_id: b", "line 3 gives the key 'item_id' again; keep one of them."),
+        (b"name: x\nintents:\n  - {name: a, name: b, derive: repeat}", "line 3 gives the key 'name' again"),
         (b"name: x\nmax_history: many", "field 'max_history'"),
     ],
 )

@@ -110,7 +110,7 @@ FATAL = [
     (truncated_gzip, "the gzip file is cut short or damaged"),
     (schema_typo, "field 'max_histroy': unknown key"),
     (all_timestamps_absurd, "it would fit timestamp_unit: ms"),
-    (one_second_only, "no event is left for training, for too many share one timestamp"),
+    (one_second_only, "no event is left for training: there are too few, or too many share one timestamp"),
 ]
 
 

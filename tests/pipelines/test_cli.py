@@ -133,6 +133,7 @@ def test_mistakes_are_one_sentence(prepared: PreparedData, tmp_path: Path, capsy
     (tmp_path / "typo.yaml").write_text("training: {epoch: 3}\n", encoding="utf-8")
     (tmp_path / "broken.yaml").write_text("training: {epochs: 3\n", encoding="utf-8")
     (tmp_path / "list.yaml").write_text("- 1\n", encoding="utf-8")
+    (tmp_path / "twice.yaml").write_text("training:\n  epochs: 3\n  epochs: 4\n", encoding="utf-8")
     cases: list[tuple[list[str], str]] = [
         (["prepare", "netflix", "--out", str(tmp_path / "x")], "unknown data set 'netflix'; choose one of"),
         (["data", "netflix"], "netflix"),
@@ -155,6 +156,7 @@ def test_mistakes_are_one_sentence(prepared: PreparedData, tmp_path: Path, capsy
             "typo.yaml: field 'training.epoch'",
         ),
         (["train", *data, *run, "--config", str(tmp_path / "broken.yaml")], "not a valid YAML file"),
+        (["train", *data, *run, "--config", str(tmp_path / "twice.yaml")], "line 3 gives the key 'epochs' again"),
         (["train", *data, *run, "--config", str(tmp_path / "list.yaml")], "the whole file"),
         (["evaluate", *run], "holds no training run"),
         (["export", *run, "--out", str(tmp_path / "export")], "holds no training run"),
@@ -162,7 +164,7 @@ def test_mistakes_are_one_sentence(prepared: PreparedData, tmp_path: Path, capsy
     for words, expected in cases:
         assert main(words) == 2, words
         assert expected in one_sentence(capsys), words
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.yaml", "list.yaml", "typo.yaml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.yaml", "list.yaml", "twice.yaml", "typo.yaml"]
 
 
 @pytest.mark.parametrize(

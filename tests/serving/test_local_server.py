@@ -116,6 +116,10 @@ def test_nothing_to_serve_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(LocalServerError, match="has no numeric version directory"):
         LocalServer(tmp_path).start()
     (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").touch()
+    with pytest.raises(LocalServerError, match=f"is a version itself, so serve the folder it is in, {tmp_path}"):
+        LocalServer(tmp_path / "1").start()
+    (tmp_path / "1" / "saved_model.pb").unlink()
     with pytest.raises(LocalServerError, match=r"None of the 1 versions.*holds no saved_model.pb"):
         LocalServer(tmp_path).start()
 

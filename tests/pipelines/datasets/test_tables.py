@@ -198,6 +198,28 @@ def test_milliseconds_declared_as_seconds_are_recognised(write, plain_schema: Sc
         load_tables(path, plain_schema, items=write("items.csv", ITEMS))
 
 
+def test_seconds_declared_as_milliseconds_are_recognised(write) -> None:
+    schema = Schema.parse({"name": "x", "timestamp_unit": "ms"})
+    rows = "u,i,1600000000000\nu,i,1600000000\nv,i,1600000000001\nw,i,1600000000002\nx,i,1600000000003\nu,i,1500000000"
+    path = write("e.csv", f"user_id,item_id,timestamp\n{rows}\n")
+    report = load_tables(path, schema, max_reject_share=0.5).report
+    assert report.rejects["row"].tolist() == [3, 7]
+    assert set(report.rejects["reason"]) == {"timestamp is before 1980 (it would fit timestamp_unit: s)"}
+
+
+def test_early_milliseconds_that_no_unit_brings_later_stay(write) -> None:
+    schema = Schema.parse({"name": "x", "timestamp_unit": "ms"})
+    path = write("e.csv", "user_id,item_id,timestamp\nu,i,200000000\nu,j,300000000\n")  # January 1970, or 1976
+    assert load_tables(path, schema).report.counts == {}
+
+
+def test_a_folder_of_text_files_is_told_apart(write, plain_schema: Schema, tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "a.csv").write_text(HEADER)
+    with pytest.raises(DataError, match=r"log: holds a\.csv; name one text file, or a folder of Parquet files"):
+        load_tables(tmp_path / "log", plain_schema)
+
+
 def test_non_utf8(write, plain_schema: Schema) -> None:
     path = write("events.csv", (HEADER + "J\xfcrg,i1,1600000000,play,1\n").encode("latin-1"))
     with pytest.raises(DataError, match=r"byte 30 in line 2 \(0xfc\) is not utf-8"):
@@ -213,6 +235,13 @@ def test_unknown_item_in_events(write, plain_schema: Schema) -> None:
 def test_nan_in_a_numeric_column(write, plain_schema: Schema, value: str) -> None:
     row, field, shown, reason = only_reject(run(write, plain_schema, f"u0,i1,1600000000,play,{value}"))
     assert (row, field, shown, reason) == (12, "seconds", value, "not a finite number")
+
+
+@pytest.mark.parametrize("value", ["1e39", "-1e300"])
+def test_a_number_beyond_float32(write, plain_schema: Schema, value: str) -> None:
+    row, field, shown, reason = only_reject(run(write, plain_schema, f"u0,i1,1600000000,play,{value}"))
+    assert (row, field, shown) == (12, "seconds", value)
+    assert reason == "number is beyond 3.4e+38, where float32 ends"
 
 
 @pytest.mark.parametrize("value", ["", "  "])

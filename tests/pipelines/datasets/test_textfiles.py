@@ -66,6 +66,31 @@ def test_quote_never_closed_is_fatal_and_names_its_line() -> None:
         parse(b'a,b\n1,2\n"3,4\n5,6\n')
 
 
+def test_quotes_far_apart_reject_all_lines_between() -> None:
+    lines = b"".join(b"%d,4\n" % i for i in range(30))
+    frame, report = parse(b'a,b\n1,"2\n' + lines + b'5"\n6,7\n')  # one record of two fields, 32 lines long
+    assert frame["a"].tolist() == ["6"]
+    assert report.rejects["row"].tolist() == list(range(2, 34))
+    assert set(report.rejects["reason"]) == {"field 'b' goes on over 32 lines; check the quotes"}
+
+
+def test_a_long_text_in_a_column_that_is_not_read_stays() -> None:
+    report = ValidationReport()
+    data = b'a,b\n1,"' + b"x\n" * 40 + b'"\n2,y\n'
+    assert parse_table(data, "x.csv", report, ["a"])["a"].tolist() == ["1", "2"]
+    assert report.counts == {}
+
+
+def test_a_quote_early_in_a_long_file_that_is_never_closed() -> None:
+    with pytest.raises(DataError, match=r"x\.csv: line 3 .*a quote opened here is probably never closed"):
+        parse(b'a,b\n1,2\n"3,4\n' + b"5,6\n" * 40_000)
+
+
+def test_line_ends_of_old_macs() -> None:
+    with pytest.raises(DataError, match="save the file with LF"):
+        parse(b"a,b\r1,2\r3,4\r")
+
+
 def test_double_colon_and_no_header() -> None:
     frame, _ = parse(b"1::x|y::9\n2::z::8\n", names=["a", "b", "c"], separator="::", quoted=False)
     assert frame["b"].tolist() == ["x|y", "z"]
@@ -111,7 +136,7 @@ def test_non_utf8_names_byte_and_line(data: bytes, byte: int, line: int) -> None
 
 
 def test_stray_carriage_return_in_the_header() -> None:
-    with pytest.raises(DataError, match=r"x\.csv: line 1 cannot be read \(new-line character"):
+    with pytest.raises(DataError, match=r"x\.csv: line 1 cannot be read \(a line ends with CR alone"):
         parse(b"a,\rb\n1,2\n")
 
 

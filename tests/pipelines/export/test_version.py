@@ -14,6 +14,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from pipelines.export import version as module
 from pipelines.run_folder import RunFolder
+from pipelines.validate import DataError
 
 
 @pytest.fixture
@@ -74,6 +75,20 @@ def test_an_error_leaves_no_version(trained: RunFolder, tmp_path: Path, monkeypa
     with pytest.raises(OSError, match="No space left"):
         module.export(trained, tmp_path / "model")
     assert list((tmp_path / "model").iterdir()) == []
+
+
+def test_a_folder_of_something_else_is_refused(trained: RunFolder, tmp_path: Path, cheap: None):
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(DataError, match=r"exists and holds something else \(manifest.json\); name a new or empty"):
+        module.export(trained, tmp_path)
+    with pytest.raises(DataError, match="is a file; name a folder"):
+        module.export(trained, tmp_path / "manifest.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_a_server_s_configuration_beside_the_versions_is_none(trained: RunFolder, tmp_path: Path, cheap: None):
+    (tmp_path / "models.config").write_text("")
+    assert module.export(trained, tmp_path).is_dir()
 
 
 KILLED = """
