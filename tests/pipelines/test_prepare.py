@@ -20,7 +20,7 @@ from pipelines import writing
 from pipelines.datasets import registry
 from pipelines.input_fn import evaluation_batches, user_sequences
 from pipelines.main import main
-from pipelines.prepare import PrepareConfig, prepare
+from pipelines.prepare import PrepareConfig, prepare, statistics_lines
 from pipelines.prepared import PreparedData
 from pipelines.run_folder import RunFolder
 from pipelines.split import TEST
@@ -42,6 +42,12 @@ def test_what_is_written(prepared: PreparedData):
     }
     assert [Path(file).name for file in prepared.record_files] == ["part-00000-of-00001.tfrecord"]
     assert (prepared.folder.stat().st_mode & 0o777) == 0o755
+
+
+def test_a_long_label_is_one_short_line(prepared: PreparedData) -> None:
+    label = "view,3\nc173,A022,1700000000000,view,7\n" * 50
+    lines = statistics_lines({**prepared.manifest["statistics"], "intent_shares": {"action": {label: 0.5, "\n": 0.5}}})
+    assert lines[-1] == "intent action: view,3 ... 50.0%, (blank) 50.0%"
 
 
 def check_records(prepared: PreparedData) -> None:
