@@ -78,21 +78,21 @@ class IntentRec(NextItemModel):
         if config.variant == "V1":
             heads = intent_heads(spec, config)
             outputs = heads(encoded)
-        mean = HistoryMean(config.dim, len(near), name="history_mean")
+        history_mean = HistoryMean(config.dim, len(near), name="history_mean") if config.history_mean else None
 
-        def state(encoded: tf.Tensor) -> tf.Tensor:
-            if not config.history_mean:
-                return encoded
+        def scored(state: tf.Tensor) -> tf.Tensor:
+            if history_mean is None:
+                return state
             items = embedding(inputs["item_id"])
-            return mean(encoded, items=items, item_id=inputs["item_id"], mask=mask, distances=near)
+            return history_mean(state, items=items, item_id=inputs["item_id"], mask=mask, distances=near)
 
-        everything = {**outputs, "state": state(encoded)}
+        everything = {**outputs, "state": scored(encoded)}
         if config.variant in ("V2", "V3") and config.auxiliary:
             everything["auxiliary"] = intent_heads(spec, config, "auxiliary")(encoded)["intents"]
 
         def newest() -> dict[str, Any]:
             alone = item_encoder(item_features, times, mask, near, newest_only=True)
-            return {**(heads(alone) if config.variant == "V1" else outputs), "state": state(alone)}
+            return {**(heads(alone) if config.variant == "V1" else outputs), "state": scored(alone)}
 
         kwargs = {"name": "intentrec", "has_query": config.history_mean, **kwargs}
         super().__init__(spec, config, inputs, everything, embedding, **kwargs)

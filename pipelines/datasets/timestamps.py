@@ -80,28 +80,26 @@ def take_timestamps(rows: Rows, field: str, unit: str, now: Callable[[], float] 
     if unit != "min":
         keep = rows.drop(seconds < DAY, field, "timestamp is before 1970-01-02")
         numbers, seconds = numbers[keep], seconds[keep]
-        for coarser in _coarser(unit):  # a number of seconds, taken for milliseconds, is a moment of January 1970
-            fit = numbers // PER_SECOND[coarser]
-            wrong = (seconds < _PLAUSIBLE_FROM) & (fit > _PLAUSIBLE_FROM) & (fit < latest)
-            reason = f"timestamp is before 1980 (it would fit timestamp_unit: {coarser})"
-            keep = rows.drop(wrong, field, reason)
-            numbers, seconds = numbers[keep], seconds[keep]
+        if unit in PER_SECOND and (seconds < _PLAUSIBLE_FROM).any():
+            for other in PER_SECOND:  # a number of seconds, taken for milliseconds, is a moment of January 1970
+                wrong = (seconds < _PLAUSIBLE_FROM) & _plausible(numbers, other, latest)
+                keep = rows.drop(wrong, field, f"timestamp is before 1980 (it would fit timestamp_unit: {other})")
+                numbers, seconds = numbers[keep], seconds[keep]
     late = seconds > latest
     keep = rows.drop(late, field, "timestamp lies in the future" + _hint(seconds[late], unit, latest))
     return seconds[keep].astype("int64")
 
 
-def _coarser(unit: str) -> list[str]:
-    """The units of more than ``unit``, ``s`` first; none for those that are no part of a second."""
-    return [name for name, parts in PER_SECOND.items() if parts < PER_SECOND.get(unit, 1)]
+def _plausible(numbers: Any, unit: str, latest: float) -> Any:
+    """Whether numbers are, in this unit, moments between 1980 and now."""
+    seconds = numbers // PER_SECOND[unit]
+    return (seconds > _PLAUSIBLE_FROM) & (seconds < latest)
 
 
 def _hint(late: np.ndarray, unit: str, latest: float) -> str:
     """Suggest the unit in which timestamps declared as seconds would make sense."""
     if len(late) == 0 or unit != "s":
         return ""
-    middle: Any = np.median(late)
-    for name in ("ms", "us", "ns"):
-        if _PLAUSIBLE_FROM < middle / PER_SECOND[name] < latest:
-            return f" (it would fit timestamp_unit: {name})"
-    return ""
+    middle = np.median(late)
+    fitting = next((name for name in PER_SECOND if _plausible(middle, name, latest)), None)
+    return f" (it would fit timestamp_unit: {fitting})" if fitting else ""

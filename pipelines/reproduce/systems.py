@@ -29,7 +29,7 @@ TABLES = {
     "topics": "candidates of a declared topic, which the target has or was surfaced for",
 }
 MEASURES = dict.fromkeys(("retrieval", "interests", "topics"), "HR@100")
-ONE, DCM = "One vector", "DCM"
+ONE, DCM, SOFT = "One vector", "DCM", "DCM, every event in every cluster"
 SOURCE = "source_interest"
 
 
@@ -123,7 +123,7 @@ def _retrieval_systems(table: str, schema: Schema) -> list[System]:
             DCM: {},
             "DCM, 12 interests": {"count": 12},
             "DCM, random start": {"farthest_start": False},
-            "DCM, every event in every cluster": {"single_assignment": False},
+            SOFT: {"single_assignment": False},
             "DCM, random start, every event in every cluster": {"farthest_start": False, "single_assignment": False},
             "DCM, inner products instead of cosines": {"sharpness": None},
             "DCM, the chosen vector alone": {"contrast": "chosen"},
